@@ -1,0 +1,267 @@
+"""Starts the untrusted template process and confines it: bubblewrap around it, namespaces of its own around each submission.
+
+The sandbox holds a read-only system, the Python environment, cnnlib without the withheld files, and an empty temporary folder.
+No network, no course folder, no environment but what is listed here.
+"""
+
+import ast
+import contextlib
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from autograder.wire import Channel, Closed, WireError
+
+NOBODY = 65534
+INSTALL_HINT = (
+    "Grading needs bubblewrap to isolate the students' code, and {why}. Install it (Debian, Ubuntu: `apt install bubblewrap`; "
+    "Fedora: `dnf install bubblewrap`), or grade without isolation with `--no-sandbox` if you trust every submission."
+)
+_SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
+_SYSTEM += ("/etc/alternatives", "/etc/fonts", "/etc/localtime", "/nix/store", "/opt/conda")
+
+
+class SandboxError(Exception):
+    """The sandbox cannot be set up; the message is a sentence for the instructor."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use."""
+
+    cell_seconds: float = 30
+    call_seconds: float = 10
+    test_seconds: float = 30
+    seconds: float = 300  # of the whole submission
+    memory: int = 2 << 30  # bytes, of all its processes together
+    disk: int = 256 << 20  # bytes of its temporary folder, and of a file
+    processes: int = 64
+
+
+def stand_in(source: str) -> str:
+    """A module with the public functions of `source`, each of which says that it is withheld."""
+    lines = ['"""Withheld: this is what the exercise asks you to write."""', ""]
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            message = f"{node.name} is what the exercise asks you to write; the library's own version is not available here."
+            lines += [f"def {node.name}(*args, **kwargs):", f"    raise NotImplementedError({message!r})", "", ""]
+    return "\n".join(lines)
+
+
+def _package(name):
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def stage(folder: Path, withheld: tuple[str, ...]) -> None:
+    """Copy what the worker may import to `folder`: three modules of ours, and cnnlib with stand-ins for the withheld files."""
+    worker = folder / "autograder"
+    worker.mkdir()
+    (worker / "__init__.py").touch()
+    for name in ("wire.py", "worker.py", "namespaces.py"):
+        shutil.copy(Path(__file__).with_name(name), worker)
+    library = _package("cnnlib")
+    if library is not None:
+        shutil.copytree(library, folder / "cnnlib", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in withheld:
+        module, _, _ = name.rpartition(".")
+        path = withheld_file(name)
+        source = path.read_text() if path else None
+        if path is None or library not in path.parents:
+            raise SandboxError(f"The notebook withholds {name!r}, but cnnlib has no such function; correct `withheld` in the lesson.")
+        target = folder / "cnnlib" / path.relative_to(library)
+        target.write_text(stand_in(source))
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    folder.chmod(0o755)
+
+
+def withheld_file(name: str) -> Path | None:
+    """The file that defines the library function `name`, such as "cnnlib.ops.conv2d_forward"."""
+    module, _, function = name.rpartition(".")
+    try:
+        code = getattr(importlib.import_module(module), function).__code__
+    except (ImportError, AttributeError, ValueError):
+        return None
+    return Path(code.co_filename)
+
+
+def bubblewrap() -> str | None:
+    return shutil.which("bwrap")
+
+
+def _command(stage_folder: Path, isolate: bool, fd: int) -> list[str]:
+    program = [sys.executable, "-m", "autograder.worker", str(fd)]
+    if not isolate:
+        return program
+    root = os.geteuid() == 0
+    args = [bubblewrap(), "--unshare-pid", "--unshare-ipc", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+    args += ["--die-with-parent", "--new-session", "--hostname", "sandbox"]
+    args += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if root else ["--unshare-user"]
+    for path in _SYSTEM:
+        if os.path.islink(path):
+            args += ["--symlink", os.readlink(path), path]
+        elif os.path.exists(path):
+            args += ["--ro-bind", path, path]
+    args += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
+    prefixes = {str(Path(p).resolve()) for p in (sys.prefix, sys.base_prefix)} | {sys.prefix, sys.base_prefix}
+    for prefix in sorted(prefixes):
+        if not prefix.startswith(("/usr/", "/lib/")) and prefix != "/usr":
+            for parent in reversed(Path(prefix).parents[:-1]):  # bubblewrap would make them for its own user alone
+                args += ["--perms", "0755", "--dir", str(parent)]
+            args += ["--ro-bind", prefix, prefix]
+    for name in ("autograder", "cnnlib"):  # an installed copy must not show through
+        installed = _package(name)
+        if installed is not None and any(str(installed).startswith(p + "/") for p in prefixes):
+            args += ["--tmpfs", str(installed)]
+    args += ["--ro-bind", str(stage_folder), "/course", "--chdir", "/tmp", "--remount-ro", "/"]
+    return [*args, "--", *program, *([str(NOBODY)] if root else [])]
+
+
+def _environment(stage_folder: str, isolate: bool) -> dict[str, str]:
+    kept = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "PYTHONPATH": "/course" if isolate else stage_folder}
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    kept |= dict.fromkeys(threads, "1") | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1"}
+    if not isolate:
+        kept["HOME"] = kept["MPLCONFIGDIR"] = stage_folder
+    return kept
+
+
+class Sandbox:
+    """A warm template process for one set of withheld functions; `start` gives a fresh worker for a submission.
+
+    Raises SandboxError where isolation is asked for and cannot be had.
+    """
+
+    def __init__(self, withheld: tuple[str, ...] = (), isolate: bool = True):
+        self.isolate, self.nested = isolate, isolate
+        self.withheld = tuple(sorted(withheld))
+        if isolate and sys.platform != "linux":
+            raise SandboxError(INSTALL_HINT.format(why="it exists on Linux only"))
+        if isolate and bubblewrap() is None:
+            raise SandboxError(INSTALL_HINT.format(why="it is not installed"))
+        self.folder = tempfile.TemporaryDirectory(prefix="autograder-")
+        self.stage = Path(self.folder.name) / "stage"
+        self.stage.mkdir()
+        Path(self.folder.name).chmod(0o711)
+        stage(self.stage, self.withheld)
+        self.process = self.control = None
+        self._launch()
+
+    def _launch(self):
+        ours, theirs = socket.socketpair()
+        with theirs, tempfile.TemporaryFile() as log:
+            try:
+                self.process = subprocess.Popen(
+                    _command(self.stage, self.isolate, theirs.fileno()),
+                    env=_environment(str(self.stage), self.isolate),
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    cwd="/" if self.isolate else self.stage,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise SandboxError(INSTALL_HINT.format(why=f"it does not start ({error})")) from None
+            theirs.close()
+            self.control = Channel(ours)
+            try:
+                self.control.receive(time.monotonic() + 120)
+            except WireError:
+                self.process.kill()
+                self.process.wait()
+                log.seek(0)
+                last = log.read().decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
+                why = f"it does not work here ({last[0][:200]})"
+                raise SandboxError(INSTALL_HINT.format(why=why) if self.isolate else f"The worker {why}.") from None
+        self.base = self._resident()
+
+    def start(self, limits: Limits) -> socket.socket:
+        """A fresh worker; the socket on which it answers."""
+        for _attempt in range(3):
+            ours, theirs = socket.socketpair()
+            folder = tempfile.mkdtemp(dir=self.folder.name) if not self.isolate else "/tmp"
+            with theirs:
+                try:
+                    self._tell(["spawn", folder, asdict(limits), self.nested], theirs)
+                    return ours
+                except Closed:
+                    self._relaunch()
+                except SandboxError:
+                    ours.close()
+                    if not self.nested:
+                        raise
+                    # no namespaces inside namespaces here: a sandbox for each submission instead of a fork of a warm one
+                    self.nested = False
+        raise SandboxError("The sandbox ends again and again; run `autograder doctor`.")
+
+    def _tell(self, message, sock=None):
+        self.control.send(message)
+        if sock is not None:
+            socket.send_fds(self.control.sock, [b"f"], [sock.fileno()])
+        reply = self.control.receive(time.monotonic() + 60)
+        if reply[0] == "raised":
+            raise SandboxError(reply[1])
+        return reply[1]
+
+    def interrupt(self):
+        with contextlib.suppress(WireError):
+            self._tell(["interrupt"])
+
+    def end(self):
+        """End the submission's worker and all that it started."""
+        try:
+            self._tell(["end"])
+            if self.isolate and not self.nested:
+                self._relaunch()
+        except WireError:
+            self._relaunch()
+
+    def _relaunch(self):
+        self.close(keep_files=True)
+        self._launch()
+
+    def used_memory(self) -> int:
+        """Bytes that the submission's processes hold beyond what they share with the template."""
+        return sum(max(0, size - max(self.base.values(), default=0)) for pid, size in self._resident().items() if pid not in self.base)
+
+    def _resident(self) -> dict[int, int]:
+        """Anonymous resident bytes of the sandbox's processes; empty where /proc is not to be had."""
+        parents, sizes = {}, {}
+        try:
+            for name in os.listdir("/proc"):
+                if name.isdigit():
+                    with contextlib.suppress(OSError, ValueError, IndexError):
+                        stat = Path(f"/proc/{name}/stat").read_text()
+                        parents[int(name)] = int(stat.rpartition(")")[2].split()[1])
+        except OSError:
+            return {}
+        family, grew = {self.process.pid}, True
+        while grew:
+            more = {pid for pid, parent in parents.items() if parent in family} - family
+            family, grew = family | more, bool(more)
+        for pid in family:
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
+                sizes[pid] = (int(resident) - int(shared)) * os.sysconf("SC_PAGESIZE")
+        return sizes
+
+    def close(self, keep_files=False):
+        with contextlib.suppress(OSError, AttributeError):
+            self.control.close()
+        if self.process is not None:
+            try:
+                self.process.wait(2)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if not keep_files:
+            self.folder.cleanup()

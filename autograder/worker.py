@@ -1,0 +1,420 @@
+"""The untrusted side: runs a student's cells and answers calls. Nothing it says is a verdict.
+
+`python -m autograder.worker FD` is the template: it imports what lessons need once, then forks a worker for each submission.
+"""
+
+import builtins
+import contextlib
+import importlib
+import io
+import operator
+import os
+import signal
+import socket
+import sys
+import traceback
+import types
+
+from autograder import namespaces
+from autograder.wire import CALLBACK, HANDLE, Channel, Closed, Codec, WireError
+
+OUTPUT_CHARS = 20_000  # of text per cell
+OUTPUT_BYTES = 1 << 20  # of pictures per cell
+WARM = ("numpy", "numpy.testing", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "IPython.core.interactiveshell")
+WARM_IF_PRESENT = ("ipywidgets", "cnnlib.data", "cnnlib.demos", "cnnlib.plot", "cnnlib.ops", "cnnlib.check", "cnnlib.arithmetic")
+
+
+class Capped(io.TextIOBase):
+    """A text stream that keeps the first characters and counts the rest."""
+
+    def __init__(self):
+        self.parts, self.room, self.dropped = [], OUTPUT_CHARS, 0
+
+    def writable(self):
+        return True
+
+    def write(self, text):
+        kept = text[: max(self.room, 0)]
+        if kept:
+            self.parts.append(kept)
+        self.room -= len(kept)
+        self.dropped += len(text) - len(kept)
+        return len(text)
+
+    def text(self):
+        more = f"\n... {self.dropped} more characters were cut\n" if self.dropped else ""
+        return "".join(self.parts) + more
+
+
+def make_shell(quiet_figures=False):
+    """An IPython shell without history, threads or files."""
+    from IPython.core.displaypub import DisplayPublisher
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    class Publisher(DisplayPublisher):
+        outputs, room, muted = [], OUTPUT_BYTES, False
+
+        def publish(self, data, metadata=None, source=None, *, transient=None, update=False, **kwargs):
+            size = sum(len(str(item)) for item in data.values())
+            if not self.muted and size <= self.room:
+                self.room -= size
+                data = {str(kind): item if isinstance(item, str) else str(item) for kind, item in data.items()}
+                self.outputs.append(["display_data", data])
+
+        def clear_output(self, wait=False):
+            self.outputs.clear()
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.display_pub_class = Publisher
+    config.InteractiveShell.colors = "nocolor"
+    config.InteractiveShell.xmode = "Plain"
+    shell = InteractiveShell.instance(config=config)
+    if not isinstance(shell.display_pub, Publisher):
+        shell.display_pub = Publisher(parent=shell)
+    with contextlib.suppress(ImportError):
+        from matplotlib_inline.backend_inline import configure_inline_support
+
+        configure_inline_support(shell, "module://matplotlib_inline.backend_inline")
+    return shell
+
+
+class Worker:
+    """One submission's process: a shell, and a channel to the trusted side."""
+
+    def __init__(self, shell, sock):
+        self.shell = shell
+        self.handles, self.numbers, self.callbacks = {}, {}, {}
+        self.channel = Channel(sock, Codec(self._opaque, self._resolve))
+        self.busy = False
+        signal.signal(signal.SIGINT, self._interrupt)
+
+    # ---- values that stay here
+
+    def _opaque(self, obj):
+        token = self.callbacks.get(id(obj))
+        if token is not None and token[1] is obj:
+            return CALLBACK, [token[0]]
+        number = self.numbers.get(id(obj))
+        if number is None:
+            number = len(self.handles)
+            self.handles[number], self.numbers[id(obj)] = obj, number
+        kind = type(obj)
+        name = getattr(obj, "__name__", "") if isinstance(obj, (type, types.FunctionType, types.ModuleType)) else ""
+        return HANDLE, [number, str(kind.__name__)[:80], str(name)[:80], callable(obj)]
+
+    def _resolve(self, code, payload):
+        if code == HANDLE:
+            return self.handles[payload[0]]
+        token = payload[0]
+
+        def callback(*args, **kwargs):
+            return self._ask(["callback", token, args, kwargs])
+
+        self.callbacks[id(callback)] = (token, callback)
+        return callback
+
+    def _ask(self, message):
+        self.channel.send(message)
+        while True:
+            reply = self.channel.receive()
+            if reply[0] == "value":
+                return reply[1]
+            if reply[0] == "raised":
+                raise getattr(builtins, reply[1], RuntimeError)(reply[2])
+            self._answer(reply)
+
+    # ---- requests
+
+    def serve(self):
+        """Answer until the other side is gone."""
+        while True:
+            try:
+                self._answer(self.channel.receive())
+            except Closed:
+                return
+            except KeyboardInterrupt:
+                continue
+
+    def _answer(self, message):
+        kind, *rest = message
+        reply = getattr(self, f"do_{kind}")(*rest)
+        try:
+            self.channel.send(reply)
+        except (WireError, TypeError, ValueError, RecursionError) as error:
+            if isinstance(error, Closed):
+                raise
+            self.channel.send(["raised", ["ValueError"], f"the result cannot be sent: {error}", ""])
+
+    def do_put(self, path, data):
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data.tobytes())
+        return ["value", None]
+
+    def do_fork(self):
+        """A copy of this process, frozen as it is now, for one test cell; it answers on a socket of its own."""
+        _, fds, _, _ = socket.recv_fds(self.channel.sock, 1, 1)
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid:
+            os.close(fds[0])
+            return ["value", pid]
+        try:
+            self.channel.close()
+            self.channel = Channel(socket.socket(fileno=fds[0]), self.channel.codec)
+            sys.stdout = sys.stderr = Capped()
+            self.serve()
+        finally:
+            os._exit(0)
+
+    def do_reap(self, pid):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        return ["value", None]
+
+    def do_cell(self, source, quiet):
+        """Run one cell as a notebook would; quiet cells draw and print nothing."""
+        shell, publisher = self.shell, self.shell.display_pub
+        outputs = publisher.outputs = []
+        publisher.room, publisher.muted = OUTPUT_BYTES, quiet
+        streams = Capped(), Capped()
+        formatter = shell.display_formatter
+        shell.displayhook.__class__ = _hook_class(type(shell.displayhook))
+        shell.displayhook.outputs = outputs
+        if quiet:
+            formatter.format = lambda obj, include=None, exclude=None: ({}, {})
+        failure = None
+        try:
+            with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
+                self.busy = True
+                shell.showtraceback = shell.showsyntaxerror = lambda *args, **kwargs: None
+                result = shell.run_cell(source, store_history=True)
+                error = result.error_before_exec or result.error_in_exec
+                if error is not None:
+                    failure = describe(error, source)
+        except BaseException as error:
+            failure = describe(error, source)
+        finally:
+            self.busy = False
+            formatter.__dict__.pop("format", None)
+            if quiet and "matplotlib.pyplot" in sys.modules:
+                with contextlib.suppress(Exception):
+                    sys.modules["matplotlib.pyplot"].close("all")
+        text = [["stream", name, stream.text()] for name, stream in zip(("stdout", "stderr"), streams, strict=True)]
+        shown = [] if quiet else [item for item in text if item[2]] + outputs
+        return ["value", [failure, shown]]
+
+    def do_name(self, name):
+        if name not in self.shell.user_ns or name in self.shell.user_ns_hidden:
+            return ["missing"]
+        value = self.shell.user_ns[name]
+        return ["module", value.__name__] if isinstance(value, types.ModuleType) else ["value", value]
+
+    def do_op(self, name, args, kwargs):
+        """Call a function, look up an attribute, ...: the result, and the arguments that were changed in place."""
+        before = [self.channel.codec.pack(arg) for arg in args[1:]] if name == "call" else []
+        try:
+            self.busy = True
+            value = OPERATIONS[name](*args, **kwargs)
+        except Closed:
+            raise
+        except BaseException as error:
+            return ["raised", *describe(error)]
+        finally:
+            self.busy = False
+        changed = {}
+        for index, (arg, frame) in enumerate(zip(args[1:], before, strict=False)):
+            with contextlib.suppress(WireError):
+                if self.channel.codec.pack(arg) != frame:
+                    changed[index] = arg
+        return ["value", value, changed]
+
+    def _interrupt(self, signum, frame):
+        if self.busy:
+            raise KeyboardInterrupt
+
+
+def _hook_class(base):
+    """A display hook that records results instead of printing them."""
+    if getattr(base, "records", False):
+        return base
+
+    class Recorder(base):
+        records = True
+
+        def write_output_prompt(self):
+            pass
+
+        def write_format_data(self, format_dict, md_dict=None):
+            data = {str(kind): item for kind, item in format_dict.items() if isinstance(item, str)}
+            if data and sum(map(len, data.values())) <= OUTPUT_BYTES:
+                self.outputs.append(["execute_result", data])
+
+        def finish_displayhook(self):
+            pass
+
+    return Recorder
+
+
+def _call(function, *args, **kwargs):
+    return function(*args, **kwargs)
+
+
+OPERATIONS = {
+    "call": _call,
+    "getattr": getattr,
+    "getitem": operator.getitem,
+    "setitem": operator.setitem,
+    "contains": operator.contains,
+    "len": len,
+    "iter": iter,
+    "next": next,
+    "isinstance": isinstance,
+    "repr": lambda obj: repr(obj)[:500],
+}
+
+
+def describe(error, source=""):
+    """An exception as [names of its built-in classes, message, traceback text]."""
+    names = [c.__name__ for c in type(error).__mro__ if c.__module__ == "builtins" and c not in (object, BaseException)]
+    try:
+        message = str(error)[:2000]
+    except Exception:
+        message = ""
+    if type(error).__module__ != "builtins":
+        message = f"{type(error).__name__}: {message}"
+    try:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if "/autograder/" not in f.filename]
+        frames = [f for f in frames if "/IPython/" not in f.filename][-6:]
+        lines = [f"line {f.lineno}, in {f.name}: {(f.line or '').strip()[:200]}" for f in frames]
+        if isinstance(error, SyntaxError) and error.text:
+            lines.append(f"line {error.lineno}: {error.text.strip()[:200]}")
+    except Exception:
+        lines = []
+    return [names or ["Exception"], message, "\n".join(lines)]
+
+
+def run_submission(sock, shell, folder, limits, isolate):
+    """The life of one worker, in the process that was forked for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if isolate:
+        namespaces.mount_private("/tmp", limits["disk"])
+        folder = "/tmp/work"
+        os.makedirs(folder)
+    os.chdir(folder)
+    os.environ["HOME"] = os.environ["TMPDIR"] = folder
+    namespaces.limit_resources(limits["memory"], limits["processes"], limits["disk"], limits["seconds"])
+    if isolate:
+        namespaces.drop_privileges()
+    Worker(shell, sock).serve()
+
+
+class Template:
+    """The warm process. It runs no student code; it forks workers, and ends them when told."""
+
+    def __init__(self, control, shell):
+        self.control, self.shell = Channel(control), shell
+        self.child = self.worker = None
+
+    def serve(self):
+        while True:
+            try:
+                kind, *rest = self.control.receive()
+            except WireError:
+                self.end()
+                return
+            try:
+                self.control.send(["value", getattr(self, kind)(*rest)])
+            except OSError as error:
+                self.control.send(["raised", f"{type(error).__name__}: {error}"])
+
+    def spawn(self, folder, limits, isolate):
+        """Fork a worker in namespaces of its own (if `isolate`) that answers on the socket that follows the message."""
+        _, fds, _, _ = socket.recv_fds(self.control.sock, 1, 1)
+        self.end()
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            self.control.close()
+            try:
+                namespaces.die_with_parent()
+                os.setsid()
+                if isolate:
+                    namespaces.enter_namespaces()
+                worker = os.fork()
+                if worker == 0:
+                    try:
+                        namespaces.die_with_parent()
+                        os.close(writer)
+                        run_submission(socket.socket(fileno=fds[0]), self.shell, folder, limits, isolate)
+                    finally:
+                        os._exit(0)
+                os.write(writer, str(worker).encode())
+                os.close(writer)
+                os.close(fds[0])
+                os.waitpid(worker, 0)
+            except OSError as error:
+                os.write(writer, f"error {error}".encode())
+            finally:
+                os._exit(0)
+        os.close(writer)
+        os.close(fds[0])
+        with open(reader, "rb") as pipe:
+            answer = pipe.read().decode()
+        if not answer.isdigit():
+            os.waitpid(child, 0)
+            raise OSError(answer or "the worker did not start")
+        self.child, self.worker = child, int(answer)
+        return self.worker
+
+    def interrupt(self):
+        self._signal(signal.SIGINT)
+
+    def end(self):
+        """End the worker and all that it started."""
+        if self.child is not None:
+            self._signal(signal.SIGKILL)
+            with contextlib.suppress(OSError):
+                os.killpg(self.child, signal.SIGKILL)  # without namespaces: the rest of its session
+            with contextlib.suppress(OSError):
+                os.waitpid(self.child, 0)
+            self.child = self.worker = None
+
+    def _signal(self, number):
+        if self.child is not None:
+            with contextlib.suppress(OSError):
+                if os.waitpid(self.child, os.WNOHANG) == (0, 0):
+                    os.kill(self.worker, number)
+                else:
+                    self.child = self.worker = None
+
+
+def main(control_fd, uid=None):
+    if uid is not None:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    for name in WARM:
+        importlib.import_module(name)
+    for name in WARM_IF_PRESENT:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+    shell = make_shell()
+    import gc
+
+    gc.collect()
+    gc.freeze()
+    control = socket.socket(fileno=control_fd)
+    control.set_inheritable(False)
+    channel = Channel(control)
+    channel.send(["value", "ready"])
+    Template(control, shell).serve()
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
