@@ -1,0 +1,380 @@
+"""The trusted side's view of a worker: names are looked up there, functions are proxies, and every wait has a limit."""
+
+import builtins
+import contextlib
+import signal
+import socket
+import time
+
+import numpy as np
+
+from autograder.sandbox import Limits, Sandbox
+from autograder.wire import CALLBACK, HANDLE, Channel, Closed, Codec, TimedOut, WireError
+
+_NEVER = {"SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException"}
+
+
+class Stopped(BaseException):
+    """The test cannot go on: a limit was broken or the worker is gone. No `except Exception` of a test swallows it."""
+
+
+class Missing(NameError):
+    """The notebook does not define the name."""
+
+
+def _sync(old, new):
+    """Bring a change made in place on the other side to the object that was passed."""
+    if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
+        if old.shape == new.shape and old.flags.writeable:
+            old[...] = new
+    elif type(old) is list and type(new) is list:
+        kept = [b if _sync(a, b) is None else a for a, b in zip(old, new, strict=False)]
+        old[:] = kept + new[len(kept) :]
+    elif type(old) is dict and type(new) is dict:
+        merged = {key: old[key] if key in old and _sync(old[key], value) is not None else value for key, value in new.items()}
+        old.clear()
+        old.update(merged)
+    elif type(old) is set and type(new) is set:
+        old.clear()
+        old.update(new)
+    elif type(old) is np.random.Generator and type(new) is np.random.Generator:
+        old.bit_generator.state = new.bit_generator.state
+    else:
+        return None
+    return old
+
+
+class Remote:
+    """An object that stayed with the student's code. It can be passed back, called, indexed, asked for an attribute.
+
+    It never equals anything, has no truth value and is no array: what is to be judged must arrive as plain data.
+    """
+
+    __slots__ = ("_callable", "_kind", "_name", "_number", "_session")
+    __array_ufunc__ = None
+
+    def __init__(self, session, number, kind, name, callable_):
+        for slot, value in zip(("_session", "_number", "_kind", "_name", "_callable"), (session, number, kind, name, callable_), strict=True):
+            object.__setattr__(self, slot, value)
+
+    def __call__(self, *args, **kwargs):
+        return self._session.call(self, args, kwargs)
+
+    def __getattr__(self, name):
+        if name in ("__name__", "__qualname__") and self._name:
+            return self._name
+        if name.startswith("__") or name.startswith("_ipython_") or name.startswith("_repr_"):
+            raise AttributeError(name)
+        return self._session.ask("getattr", self, name)
+
+    def __getitem__(self, key):
+        return self._session.ask("getitem", self, key)
+
+    def __setitem__(self, key, value):
+        self._session.ask("setitem", self, key, value)
+
+    def __contains__(self, item):
+        return self._session.ask("contains", self, item) is True
+
+    def __len__(self):
+        return self._session.ask("len", self)
+
+    def __iter__(self):
+        iterator = self._session.ask("iter", self)
+        while True:
+            try:
+                item = self._session.ask("next", iterator)
+            except StopIteration:
+                return
+            yield item
+
+    def __instancecheck__(self, instance):
+        return isinstance(instance, Remote) and self._session.ask("isinstance", instance, self) is True
+
+    def __eq__(self, other):
+        return self is other
+
+    def __hash__(self):
+        return id(self)
+
+    def __bool__(self):
+        raise TypeError(f"the student's code gave a {self._kind} where a value was expected")
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError(f"the student's code gave a {self._kind} where numbers were expected")
+
+    def __repr__(self):
+        return f"<{self._name or self._kind} of the student's notebook>"
+
+
+class Session:
+    """A conversation with one fork of the worker, for one test cell."""
+
+    def __init__(self, sock, sandbox, limits, deadline):
+        self.sandbox, self.limits, self.deadline = sandbox, limits, deadline
+        self.channel = Channel(sock, Codec(self._opaque, self._resolve), tick=self._watch)
+        self.callbacks, self.remotes = [], {}
+        self.stopped = None  # the sentence that says why the test was stopped
+        self.depth, self.looked = 0, 0.0
+        self.last_error = ""
+
+    def _opaque(self, obj):
+        if isinstance(obj, Remote):
+            if obj._session is not self:
+                raise WireError("an object of an earlier test cell cannot be used in this one")
+            return HANDLE, [obj._number]
+        if callable(obj) and not isinstance(obj, type):
+            self.callbacks.append(obj)
+            return CALLBACK, [len(self.callbacks) - 1]
+        raise WireError(f"a test cannot pass a {type(obj).__name__} to a student's function")
+
+    def _resolve(self, code, payload):
+        if code == CALLBACK:
+            return self.callbacks[int(payload[0])]
+        number, kind, name, callable_ = payload
+        number, kind, name = int(number), "".join(filter(str.isprintable, str(kind))), "".join(filter(str.isprintable, str(name)))
+        if number not in self.remotes:
+            self.remotes[number] = Remote(self, number, kind[:80], name[:80], bool(callable_))
+        return self.remotes[number]
+
+    def _watch(self):
+        now = time.monotonic()
+        if now - self.looked > 0.5:
+            self.looked = now
+            used = self.sandbox.used_memory()
+            if used > self.limits.memory:
+                self.stop(f"The code used {used >> 20} MB of memory; the limit is {self.limits.memory >> 20} MB.")
+
+    def stop(self, sentence):
+        self.stopped = self.stopped or sentence
+        raise Stopped(self.stopped)
+
+    def name(self, name):
+        """The value of a name of the student's notebook; raises Missing."""
+        reply = self._request(["name", name], f"looking up `{name}`")
+        if reply[0] in ("missing", "module"):
+            raise Missing(f"`{name}` is not defined in the notebook")
+        return reply[1]
+
+    def call(self, function, args, kwargs):
+        what = f"{function._name or function._kind}({', '.join([*map(_brief, args), *(f'{k}={_brief(v)}' for k, v in kwargs.items())])})"
+        return self._operate(["op", "call", [function, *args], kwargs], what, args)
+
+    def ask(self, operation, *args):
+        return self._operate(["op", operation, list(args), {}], f"{operation} of a {getattr(args[0], '_kind', 'value')}", ())
+
+    def _operate(self, message, what, args):
+        reply = self._request(message, what)
+        if reply[0] == "raised":
+            self._raise(reply)
+        for index, new in reply[2].items():
+            _sync(args[index], new)
+        return reply[1]
+
+    def _raise(self, reply):
+        names, message, trace = reply[1:4]
+        self.last_error = str(trace)[:3000]
+        if names[0] == "KeyboardInterrupt":
+            self.stop("The code was interrupted.")
+        for name in names:
+            kind = getattr(builtins, str(name), None)
+            if isinstance(kind, type) and issubclass(kind, Exception) and name not in _NEVER:
+                break
+        else:
+            kind, message = RuntimeError, f"the code ended itself ({names[0]})"
+        try:
+            error = kind(str(message))
+        except TypeError:
+            error = RuntimeError(f"{kind.__name__}: {message}")
+        error.of_student = True
+        raise error
+
+    def _request(self, message, what):
+        if self.stopped:
+            raise Stopped(self.stopped)
+        deadline = min(time.monotonic() + self.limits.call_seconds, self.deadline)
+        self.depth += 1
+        try:
+            if self.depth > 20:
+                self.stop("The test and the code called each other more than 20 levels deep.")
+            self.channel.send(message, deadline)
+            while True:
+                reply = self.channel.receive(deadline)
+                if reply[0] != "callback":
+                    self._valid(reply)
+                    return reply
+                self.channel.send(self._called_back(*reply[1:]), deadline)
+        except TimedOut:
+            self.stop(f"{what} took more than {self.limits.call_seconds:g} s and was stopped. Does a loop never end?")
+        except Closed:
+            self.stop(f"The process ended while running {what}: the code exited, crashed, or ran out of memory.")
+        except WireError as error:
+            if self.channel.sock.fileno() < 0:
+                raise
+            raise TypeError(f"{what}: {error}") from None
+        finally:
+            self.depth -= 1
+
+    @staticmethod
+    def _valid(reply):
+        ok = reply[0] in ("missing", "module") or (reply[0] == "value" and len(reply) in (2, 3)) or (reply[0] == "raised" and len(reply) == 4 and reply[1])
+        if not ok or (reply[0] == "value" and len(reply) == 3 and type(reply[2]) is not dict):
+            raise WireError("an answer that makes no sense")
+
+    def _called_back(self, token, args, kwargs):
+        try:
+            return ["value", self.callbacks[token](*args, **kwargs)]
+        except Exception as error:
+            return ["raised", type(error).__name__, str(error)[:2000]]
+
+
+def _brief(value):
+    if isinstance(value, np.ndarray):
+        return f"array {value.shape}"
+    if isinstance(value, tuple | list) and any(isinstance(v, np.ndarray) for v in value):
+        return "(" + ", ".join(map(_brief, value)) + ")"
+    text = repr(value)
+    return text if len(text) <= 30 else text[:27] + "..."
+
+
+class Student:
+    """One submission's worker. Runs the cells in order, survives the loss of its process, and opens sessions for tests.
+
+    When a cell kills or hangs the process, a fresh worker runs the earlier cells again, without the culprit, and goes on.
+    """
+
+    def __init__(self, sandbox: Sandbox, limits: Limits, files: dict[str, bytes]):
+        self.sandbox, self.limits, self.files = sandbox, limits, files
+        self.deadline = time.monotonic() + limits.seconds
+        self.done, self.channel = [], None
+        self.looked = 0.0
+        self._start()
+
+    def _start(self):
+        self.channel = Channel(self.sandbox.start(self.limits), tick=self._watch)
+        for path, data in self.files.items():
+            self._request(["put", path, np.frombuffer(data, np.uint8)], 30)
+
+    def _watch(self):
+        now = time.monotonic()
+        if now - self.looked > 0.5:
+            self.looked = now
+            if self.sandbox.used_memory() > self.limits.memory:
+                raise Stopped(f"The cell used more than {self.limits.memory >> 20} MB of memory.")
+
+    def _request(self, message, seconds):
+        limit = min(time.monotonic() + seconds, self.deadline)
+        self.channel.send(message, limit)
+        return self._reply(limit)
+
+    def _reply(self, limit):
+        reply = self.channel.receive(limit)
+        if not isinstance(reply, list) or len(reply) != 2 or reply[0] != "value":
+            raise WireError("an answer that makes no sense")
+        return reply[1]
+
+    def cell(self, source: str, quiet: bool = False):
+        """Run one cell: (failure or None, outputs). Never raises for what the code does."""
+        for _attempt in range(2):
+            try:
+                failure, outputs = self._run(source, quiet)
+                self.done.append((source, failure is not None and failure[0][0] == "fatal"))
+                return failure, outputs
+            except (Closed, OSError):
+                sentence = "The cell ended the process: it exited, crashed, or ran out of memory."
+            except TimedOut:
+                sentence = f"The cell took more than {self.limits.cell_seconds:g} s and was stopped. Does a loop never end?"
+            except Stopped as error:
+                sentence = str(error)
+            except (WireError, ValueError, TypeError, IndexError, KeyError):
+                sentence = "The cell broke the process that ran it."
+            break
+        self.done.append((source, True))
+        self._restart()
+        return [["fatal"], sentence, ""], []
+
+    def _run(self, source, quiet):
+        if time.monotonic() >= self.deadline:
+            return [["fatal"], f"The notebook took more than {self.limits.seconds:g} s altogether; this cell was not run.", ""], []
+        try:
+            failure, outputs = self._request(["cell", source, quiet], self.limits.cell_seconds)
+        except TimedOut:
+            self.sandbox.interrupt()
+            failure, outputs = self._reply(time.monotonic() + 2)
+            failure = [["fatal"], f"The cell took more than {self.limits.cell_seconds:g} s and was stopped. Does a loop never end?", ""]
+        if failure is not None:
+            failure = [[str(n)[:80] for n in failure[0]] or ["Exception"], str(failure[1])[:2000], str(failure[2])[:3000]]
+        return failure, [output for output in map(_output, outputs) if output]
+
+    def _restart(self):
+        self.sandbox.end()
+        with contextlib.suppress(OSError):
+            self.channel.close()
+        self._start()
+        for source, fatal in self.done:
+            if not fatal and time.monotonic() < self.deadline:
+                try:
+                    self._request(["cell", source, True], self.limits.cell_seconds)
+                except (WireError, Stopped):
+                    self.sandbox.end()
+                    self._start()
+
+    @contextlib.contextmanager
+    def session(self):
+        """A fork of the worker as it is now, for one test cell."""
+        for attempt in range(2):
+            ours, theirs = socket.socketpair()
+            try:
+                with theirs:
+                    self.channel.send(["fork"], time.monotonic() + 5)
+                    socket.send_fds(self.channel.sock, [b"f"], [theirs.fileno()])
+                    pid = self._reply(time.monotonic() + 5)
+                break
+            except (WireError, OSError, Stopped):
+                ours.close()
+                if attempt:
+                    raise Stopped("The student's process does not answer any more.") from None
+                self._restart()
+        session = Session(ours, self.sandbox, self.limits, time.monotonic() + self.limits.test_seconds)
+        try:
+            yield session
+        finally:
+            ours.close()
+            try:
+                self._request(["reap", pid], 5)
+            except (WireError, OSError, Stopped):
+                self._restart()
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.channel.close()
+        self.sandbox.end()
+
+
+def _output(item):
+    """One output of a cell as nbformat has it, or None if it makes no sense."""
+    if not isinstance(item, list) or len(item) < 2:
+        return None
+    if item[0] == "stream" and len(item) == 3 and item[1] in ("stdout", "stderr"):
+        return {"output_type": "stream", "name": item[1], "text": str(item[2])}
+    if item[0] in ("display_data", "execute_result") and isinstance(item[1], dict):
+        data = {str(kind): str(value) for kind, value in item[1].items()}
+        extra = {"execution_count": None} if item[0] == "execute_result" else {}
+        return {"output_type": item[0], "data": data, "metadata": {}, **extra}
+    return None
+
+
+@contextlib.contextmanager
+def alarm(seconds):
+    """Stop trusted code that does not end, whatever the student's values made it do."""
+
+    def ring(signum, frame):
+        raise Stopped(f"The test took more than {seconds:g} s and was stopped.")
+
+    previous = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)

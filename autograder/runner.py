@@ -1,0 +1,327 @@
+"""The trusted runner: runs the test cells against a student's worker and makes the verdicts, which fail closed.
+
+`Runner` is what the rest of the grader uses. It keeps one process (`python -m autograder.runner FD`) that forks for each
+submission, so that no test can disturb another submission's and no student's value can bring the grader down.
+"""
+
+import ast
+import builtins
+import contextlib
+import importlib
+import io
+import json
+import linecache
+import os
+import resource
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from numbers import Real
+
+from autograder.remote import Missing, Stopped, Student, alarm
+from autograder.sandbox import Limits, Sandbox, SandboxError
+from autograder.wire import Channel, WireError
+
+WARM = ("numpy", "numpy.testing", "scipy.signal", "cnnlib.check", "cnnlib.ops", "cnnlib.gradcheck", "autograder.mistakes")
+
+
+@dataclass
+class Cell:
+    """One step of a run. `kind` is "run" (the student's side) or "test" (ours); `visible` is what the student saw of a test."""
+
+    id: str
+    kind: str
+    source: str
+    quiet: bool = False
+    points: float = 0.0
+    visible: str = ""
+
+
+@dataclass
+class Plan:
+    """What to run for one submission."""
+
+    cells: list[Cell]
+    setup: list[str] = field(default_factory=list)  # run on both sides
+    trusted: list[str] = field(default_factory=list)  # statements whose names tests may use, run when first used
+    withheld: tuple[str, ...] = ()
+    files: dict[str, bytes] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    isolate: bool = True
+
+
+@dataclass
+class Result:
+    """What became of one cell: a verdict for a test, outputs for a cell that was run."""
+
+    id: str
+    score: float | None = None  # None for a cell that is no test
+    message: str = ""
+    outputs: list[dict] = field(default_factory=list)
+
+
+class Names(dict):
+    """The namespace of the tests: what they define, then the instructor's own names, then the student's."""
+
+    def __init__(self, statements):
+        super().__init__(__name__="__main__", __builtins__=builtins)
+        self.lazy, self.session = {}, None
+        for source in statements:
+            for name in _bound(ast.parse(source).body[0]):
+                self.lazy[name] = source
+
+    def __missing__(self, name):
+        if name in self.lazy:
+            exec(self.lazy.pop(name), self)
+            if name in self:
+                return self[name]
+        if hasattr(builtins, name) or self.session is None:
+            raise KeyError(name)
+        return self.session.name(name)
+
+
+def _bound(node):
+    """The names that a top-level statement binds."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [(alias.asname or alias.name).split(".")[0] for alias in node.names]
+    if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+        return [node.name]
+    return [target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name)]
+
+
+def run(plan: Plan, sandbox: Sandbox) -> list[Result]:
+    """Run one submission; a result for every cell of the plan, in order."""
+    names = Names(plan.trusted)
+    student = Student(sandbox, plan.limits, plan.files)
+    results = []
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            for source in plan.setup:
+                exec(compile(source, "<setup>", "exec"), names)
+            for cell in plan.cells:
+                if cell.kind == "test":
+                    results.append(_test(cell, names, student))
+                else:
+                    failure, outputs = student.cell(cell.source, cell.quiet)
+                    results.append(Result(cell.id, None, "" if failure is None else _failure(failure), outputs))
+    finally:
+        student.close()
+    return results
+
+
+def _failure(failure):
+    names, message, trace = failure
+    head = message if names[0] == "fatal" else f"{names[0]}: {message}" if message else names[0]
+    return f"{head}\n{trace}".strip()
+
+
+def _test(cell, names, student):
+    filename = f"<test {cell.id}>"
+    linecache.cache[filename] = (len(cell.source), None, cell.source.splitlines(True), filename)
+    session = None
+    try:
+        with student.session() as session, alarm(student.limits.test_seconds + 5):
+            names.session = session
+            value = _execute(cell.source, filename, names)
+            stopped = session.stopped
+    except Stopped as error:
+        return Result(cell.id, 0.0, str(error))
+    except BaseException as error:
+        return Result(cell.id, 0.0, _explain(error, cell, filename, session))
+    finally:
+        names.session = None
+    if stopped:
+        return Result(cell.id, 0.0, stopped)
+    return _score(cell, value)
+
+
+def _score(cell, value):
+    """Full points, or what the last line of the test says, as nbgrader has it; a number that makes no sense gives none."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        if 0 <= value <= cell.points:
+            partly = "" if value == cell.points else f"This test gave {float(value):g} of {cell.points:g} points."
+            return Result(cell.id, float(value), partly)
+        return Result(cell.id, 0.0, f"The test gave {value} of {cell.points:g} points, which makes no sense: tell your instructor.")
+    return Result(cell.id, cell.points)
+
+
+def _execute(source, filename, names):
+    """Run a cell; the value of its last line, if that is an expression."""
+    tree = ast.parse(source, filename)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, filename, "exec"), names)
+    return eval(compile(ast.Expression(last.value), filename, "eval"), names) if last is not None else None
+
+
+def _explain(error, cell, filename, session):
+    """What a failed test says to the student: never a line of a hidden test."""
+    of_student = getattr(error, "of_student", False) or getattr(error.__cause__, "of_student", False)
+    text = str(error).strip()
+    if isinstance(error, Missing):
+        text = f"{text}: the cell that should define it is empty or failed."
+    elif type(error).__name__ == "CheckFailed":
+        pass
+    elif of_student:
+        text = f"Your code raised {type(error).__name__}: {text}" if text else f"Your code raised {type(error).__name__}."
+        if type(error) is NotImplementedError:
+            text = f"Not written yet. {str(error).strip()}".strip()
+    else:
+        line = _line(error, filename)
+        seen = line and line in {other.strip() for other in cell.visible.splitlines()}
+        if isinstance(error, AssertionError):
+            text = text if seen or _own_words(error, filename) else text.split("\n")[0]
+            text = "\n".join(part for part in (f"This is not so: {line}" if seen else "A hidden test failed.", text) if part)
+        else:
+            text = f"{'In the line: ' + line if seen else 'A hidden test failed.'}\n{type(error).__name__}: {text.splitlines()[0] if text else ''}"
+    if of_student and session is not None and session.last_error:
+        text += f"\nIn your code:\n{session.last_error}"
+    return text[:6000]
+
+
+def _frames(error):
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
+
+
+def _line(error, filename):
+    lines = [t.tb_lineno for t in _frames(error) if t.tb_frame.f_code.co_filename == filename]
+    return linecache.getline(filename, lines[-1]).strip() if lines else ""
+
+
+def _own_words(error, filename):
+    """Whether the message was written in the test itself (`assert x, "message"`), and not made by a library."""
+    return [t.tb_frame.f_code.co_filename for t in _frames(error)][-1] == filename
+
+
+# ---- the process
+
+
+class Runner:
+    """Runs plans, one after the other, in processes of their own."""
+
+    def __init__(self):
+        self.process = self.channel = None
+
+    def run(self, plan: Plan) -> list[Result]:
+        """A result for every cell. Raises SandboxError where the sandbox cannot be set up."""
+        for _attempt in range(2):
+            if self.process is None:
+                self._launch()
+            try:
+                message = {**asdict(plan), "files": list(plan.files.items())}
+                self.channel.send(["run", json.dumps({k: v for k, v in message.items() if k != "files"}), message["files"]])
+                reply = self.channel.receive(time.monotonic() + 2 * plan.limits.seconds + 60)
+            except WireError:
+                self.close(kill=True)
+                continue
+            if reply[0] == "refused":
+                raise SandboxError(reply[1])
+            results = [Result(**item) for item in json.loads(reply[1])]
+            return _complete(plan, results, reply[2])
+        return _complete(plan, [], "The grader stopped twice while it ran this notebook.")
+
+    def _launch(self):
+        ours, theirs = socket.socketpair()
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        with theirs:
+            command = [sys.executable, "-m", "autograder.runner", str(theirs.fileno())]
+            env = {**os.environ, **threads, "MPLBACKEND": "agg"}
+            self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=env)
+        self.channel = Channel(ours)
+
+    def close(self, kill=False):
+        if self.process is not None:
+            self.channel.close()
+            if kill:
+                self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+def _complete(plan, results, sentence):
+    """Results for all cells: a test without a verdict has no points."""
+    missing = plan.cells[len(results) :]
+    return results + [Result(c.id, 0.0 if c.kind == "test" else None, sentence if c.kind == "test" else "") for c in missing]
+
+
+def _plan(text, files):
+    data = json.loads(text)
+    data["cells"] = [Cell(**cell) for cell in data["cells"]]
+    return Plan(**{**data, "limits": Limits(**data["limits"]), "withheld": tuple(data["withheld"]), "files": dict(files)})
+
+
+def _in_fork(plan, sandbox):
+    """Run a plan in a fork of this process; (results as JSON, "" or the sentence that says why there are none)."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(reader)
+            memory = 2 * plan.limits.memory + (4 << 30)
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+            try:
+                answer = {"results": [asdict(r) for r in run(plan, sandbox)], "why": ""}
+            except SandboxError as error:
+                answer = {"refused": str(error)}
+            except BaseException as error:
+                answer = {"results": [], "why": f"The set-up of this notebook failed: {type(error).__name__}: {error}"[:1000]}
+            with open(writer, "w") as pipe:
+                json.dump(answer, pipe)
+        finally:
+            os._exit(0)
+    os.close(writer)
+    chunks, deadline = [], time.monotonic() + 2 * plan.limits.seconds + 30
+    while (left := deadline - time.monotonic()) > 0 and select.select([reader], [], [], left)[0]:
+        chunk = os.read(reader, 1 << 20)
+        if not chunk:
+            break
+        chunks.append(chunk)
+    os.close(reader)
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    try:
+        return json.loads(b"".join(chunks))
+    except ValueError:
+        return {"results": [], "why": "The grader's own process ended while it ran this notebook."}
+
+
+def main(fd):
+    channel = Channel(socket.socket(fileno=fd))
+    for name in WARM:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    sandboxes = {}
+    while True:
+        try:
+            _, text, files = channel.receive()
+        except WireError:
+            break
+        plan = _plan(text, files)
+        key = tuple(plan.withheld), plan.isolate
+        try:
+            if key in sandboxes and sandboxes[key].process.poll() is not None:
+                sandboxes.pop(key).close()
+            if key not in sandboxes:
+                for old in list(sandboxes)[:-2]:
+                    sandboxes.pop(old).close()
+                sandboxes[key] = Sandbox(*key)
+            answer = _in_fork(plan, sandboxes[key])
+        except SandboxError as error:
+            answer = {"refused": str(error)}
+        if "refused" in answer:
+            channel.send(["refused", answer["refused"]])
+        else:
+            channel.send(["results", json.dumps(answer["results"]), answer["why"]])
+    for sandbox in sandboxes.values():
+        sandbox.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
