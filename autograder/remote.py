@@ -156,6 +156,12 @@ class Session:
             raise Missing(f"`{name}` is not defined in the notebook")
         return reply[1]
 
+    def bind(self, name, value):
+        self._operate(["bind", name, value], f"setting `{name}`", ())
+
+    def unbind(self, name):
+        self._operate(["unbind", name], f"deleting `{name}`", ())
+
     def call(self, function, args, kwargs):
         what = f"{function._name or function._kind}({', '.join([*map(_brief, args), *(f'{k}={_brief(v)}' for k, v in kwargs.items())])})"
         return self._operate(["op", "call", [function, *args], kwargs], what, args)

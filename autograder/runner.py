@@ -22,7 +22,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from numbers import Real
 
-from autograder.remote import Missing, Stopped, Student, alarm
+from autograder.remote import Missing, Remote, Stopped, Student, alarm
 from autograder.sandbox import Limits, Sandbox, SandboxError
 from autograder.wire import Channel, WireError
 
@@ -69,7 +69,7 @@ class Names(dict):
 
     def __init__(self, statements):
         super().__init__(__name__="__main__", __builtins__=builtins)
-        self.lazy, self.session = {}, None
+        self.lazy, self.session, self.shared = {}, None, set()
         for source in statements:
             for name in _bound(ast.parse(source).body[0]):
                 self.lazy[name] = source
@@ -81,7 +81,30 @@ class Names(dict):
                 return self[name]
         if hasattr(builtins, name) or self.session is None:
             raise KeyError(name)
-        return self.session.name(name)
+        value = self.session.name(name)
+        self.shared.add(name)
+        return value
+
+    def __setitem__(self, name, value):
+        """A test that puts a function in the place of one of the student's does so on the student's side too."""
+        if self.session is not None and name in self.shared and callable(value):
+            self.session.bind(name, value)
+        super().__setitem__(name, value)
+
+    def __delitem__(self, name):
+        if name in self:
+            super().__delitem__(name)
+        elif self.session is None:
+            raise KeyError(name)
+        if self.session is not None and (name in self.shared or not hasattr(builtins, name)):
+            self.session.unbind(name)
+            self.shared.add(name)
+
+    def forget(self):
+        """Close the session: what belongs to the student does not outlive it."""
+        for name in [name for name, value in self.items() if isinstance(value, Remote) or name in self.shared]:
+            super().__delitem__(name)
+        self.session, self.shared = None, set()
 
 
 def _bound(node):
@@ -133,7 +156,7 @@ def _test(cell, names, student):
     except BaseException as error:
         return Result(cell.id, 0.0, _explain(error, cell, filename, session))
     finally:
-        names.session = None
+        names.forget()
     if stopped:
         return Result(cell.id, 0.0, stopped)
     return _score(cell, value)

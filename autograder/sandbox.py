@@ -97,6 +97,19 @@ def bubblewrap() -> str | None:
     return shutil.which("bwrap")
 
 
+def require() -> None:
+    """Raises SandboxError, with what to install, where bubblewrap is missing or does not work."""
+    if sys.platform != "linux":
+        raise SandboxError(INSTALL_HINT.format(why="it exists on Linux only"))
+    if bubblewrap() is None:
+        raise SandboxError(INSTALL_HINT.format(why="it is not installed"))
+    root = [] if os.geteuid() == 0 else ["--unshare-user"]
+    test = [bubblewrap(), *root, "--unshare-pid", "--unshare-net", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
+    tried = subprocess.run(test, capture_output=True, text=True, timeout=30)
+    if tried.returncode != 0:
+        raise SandboxError(INSTALL_HINT.format(why=f"it does not work here ({tried.stderr.strip()[:200]})"))
+
+
 def _command(stage_folder: Path, isolate: bool, fd: int) -> list[str]:
     program = [sys.executable, "-m", "autograder.worker", str(fd)]
     if not isolate:
@@ -143,10 +156,8 @@ class Sandbox:
     def __init__(self, withheld: tuple[str, ...] = (), isolate: bool = True):
         self.isolate, self.nested = isolate, isolate
         self.withheld = tuple(sorted(withheld))
-        if isolate and sys.platform != "linux":
-            raise SandboxError(INSTALL_HINT.format(why="it exists on Linux only"))
-        if isolate and bubblewrap() is None:
-            raise SandboxError(INSTALL_HINT.format(why="it is not installed"))
+        if isolate:
+            require()
         self.folder = tempfile.TemporaryDirectory(prefix="autograder-")
         self.stage = Path(self.folder.name) / "stage"
         self.stage.mkdir()
@@ -180,8 +191,7 @@ class Sandbox:
                 self.process.wait()
                 log.seek(0)
                 last = log.read().decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-                why = f"it does not work here ({last[0][:200]})"
-                raise SandboxError(INSTALL_HINT.format(why=why) if self.isolate else f"The worker {why}.") from None
+                raise SandboxError(f"The process for students' code does not start: {last[0][:300]}") from None
         self.base = self._resident()
 
     def start(self, limits: Limits) -> socket.socket:

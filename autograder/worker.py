@@ -213,6 +213,14 @@ class Worker:
         value = self.shell.user_ns[name]
         return ["module", value.__name__] if isinstance(value, types.ModuleType) else ["value", value]
 
+    def do_bind(self, name, value):
+        self.shell.user_ns[name] = value
+        return ["value", None, {}]
+
+    def do_unbind(self, name):
+        self.shell.user_ns.pop(name, None)
+        return ["value", None, {}]
+
     def do_op(self, name, args, kwargs):
         """Call a function, look up an attribute, ...: the result, and the arguments that were changed in place."""
         before = [self.channel.codec.pack(arg) for arg in args[1:]] if name == "call" else []

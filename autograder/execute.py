@@ -1,0 +1,190 @@
+"""The two-process run inside nbgrader: an exporter that reads any submission, and two preprocessors.
+
+`configure(c)` in a course's nbgrader_config.py puts them in the place of nbgrader's OverwriteCells and Execute.
+"""
+
+import atexit
+import base64
+import binascii
+import os
+import re
+import stat
+import threading
+from pathlib import Path
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbgrader.converters.base import NbGraderException
+from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, NbGraderPreprocessor, SaveAutoGrades
+from traitlets import Bool, Float, Integer
+
+from autograder import overlay
+from autograder.runner import Result, Runner
+from autograder.sandbox import Limits, SandboxError, require
+
+FILES_BYTES = 10 << 20
+NOT_ISOLATED = "This submission was graded without isolation (`--no-sandbox`)."
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+
+_runner, _lock = Runner(), threading.Lock()
+atexit.register(_runner.close)
+
+
+def configure(c):
+    """Grade with the two-process run: call this in nbgrader_config.py with its `get_config()`."""
+    c.Autograde.exporter_class = SubmissionExporter
+    c.Autograde.sanitize_preprocessors = [Overlay, CheckCellMetadata]
+    c.Autograde.autograde_preprocessors = [TwoProcessRun, SaveAutoGrades, AssignLatePenalties, CheckCellMetadata]
+    templates = str(Path(__file__).with_name("templates"))
+    c.GenerateFeedback.HTMLExporter.extra_template_basedirs = [templates]
+    c.HTMLExporter.sanitize_html = True
+
+
+class SubmissionExporter(NotebookExporter):
+    """Reads what a student handed in; what cannot be read becomes an untouched notebook with a note, never an exception."""
+
+    isolate = Bool(True, help="Refuse to grade where the students' code cannot be isolated.").tag(config=True)
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        if TwoProcessRun(parent=self).isolate:
+            try:
+                require()
+            except SandboxError as error:
+                self.log.error(str(error))
+                raise NbGraderException(str(error)) from None
+
+    def from_filename(self, filename, resources=None, **kwargs):
+        if not getattr(self.parent, "_sanitizing", False):
+            return super().from_filename(filename, resources=resources, **kwargs)
+        try:
+            cells, notes = overlay.read(filename), []
+        except overlay.Unreadable as problem:
+            cells, notes = [], [str(problem)]
+        resources["autograder"] = {"cells": cells, "notes": notes}
+        return self.from_notebook_node(nbformat.v4.new_notebook(), resources, **kwargs)
+
+
+class _Step(NbGraderPreprocessor):
+    """What both steps share: the instructor's notebook, found through the converter that runs them."""
+
+    @property
+    def converter(self):
+        return self.parent.parent
+
+    def source(self, resources):
+        course, names = self.converter.coursedir, resources["nbgrader"]
+        path = Path(course.format_path(course.source_directory, ".", names["assignment"])) / f"{names['notebook']}.ipynb"
+        if not path.exists():
+            raise NbGraderException(f"The instructor's notebook {path} is missing; grading needs it. Put it back or build it again.")
+        return nbformat.read(path, as_version=4)
+
+
+class Overlay(_Step):
+    """Puts the submission's answers on the instructor's notebook (see `overlay.py`); no hidden test is written to disk."""
+
+    def preprocess(self, nb, resources):
+        submitted = resources.get("autograder") or {"cells": overlay.found(nb), "notes": []}
+        names = resources["nbgrader"]
+        released = overlay.release(self.source(resources), self.config)
+        nb, notes = overlay.overlay(released, submitted["cells"], names["notebook"])
+        self._remove_links(names)
+        for note in reversed(submitted["notes"] + notes):
+            nb.cells.insert(0, _note(note))
+        return nb, resources
+
+    def _remove_links(self, names):
+        """nbgrader has copied what the submission's links point to; take that away again."""
+        submitted = Path(self.converter._format_source(names["assignment"], names["student"]))
+        copied = Path(self.converter._format_dest(names["assignment"], names["student"]))
+        for folder, _, files in os.walk(submitted):
+            for name in files:
+                if not stat.S_ISREG(os.lstat(os.path.join(folder, name)).st_mode) and not name.endswith(".ipynb"):
+                    (copied / Path(folder).relative_to(submitted) / name).unlink(missing_ok=True)
+
+
+class TwoProcessRun(_Step):
+    """Runs the student's cells in a sandbox and the tests here; fills in the outputs from which nbgrader takes the scores."""
+
+    isolate = Bool(True, help="Run students' code in a bubblewrap sandbox. Off: a plain process with limits only.").tag(config=True)
+    cell_seconds = Float(Limits.cell_seconds, help="Limit for one cell of the student's.").tag(config=True)
+    call_seconds = Float(Limits.call_seconds, help="Limit for one call of a student's function by a test.").tag(config=True)
+    test_seconds = Float(Limits.test_seconds, help="Limit for one test cell.").tag(config=True)
+    seconds = Float(Limits.seconds, help="Limit for a whole submission.").tag(config=True)
+    memory = Integer(Limits.memory, help="Bytes that a submission's processes may use together.").tag(config=True)
+    disk = Integer(Limits.disk, help="Bytes of a submission's temporary folder.").tag(config=True)
+    processes = Integer(Limits.processes, help="Processes and threads that a submission may have.").tag(config=True)
+
+    def preprocess(self, nb, resources):
+        source = self.source(resources)
+        limits = Limits(**{name: getattr(self, name) for name in Limits.__dataclass_fields__})
+        files, notes = self._files(resources["nbgrader"])
+        todo = overlay.plan(source, overlay.release(source, self.config), nb, files=files, limits=limits, isolate=self.isolate)
+        with _lock:
+            results = {result.id: result for result in _runner.run(todo)}
+        for cell in nb.cells:
+            if cell.cell_type == "code":
+                label = overlay.grade_id(cell) or cell.get("id", "")
+                fill(cell, results.get(label, Result(label)), overlay.is_test(cell))
+        for note in notes + ([] if self.isolate else [NOT_ISOLATED]):
+            nb.cells.insert(0, _note(note))
+        for index, cell in enumerate(c for c in nb.cells if not overlay.grade_id(c)):
+            cell["id"] = f"cell-{index}"
+        return nb, resources
+
+    def _files(self, names):
+        """The files that lie beside the notebook, for the worker's folder."""
+        folder = Path(self.converter._format_dest(names["assignment"], names["student"]))
+        files, notes, room = {}, [], FILES_BYTES
+        for path in sorted(folder.rglob("*")):
+            if path.suffix == ".ipynb" or path.is_symlink() or not path.is_file():
+                continue
+            room -= path.stat().st_size
+            if room < 0:
+                notes.append(f"The files beside the notebook are larger than {FILES_BYTES >> 20} MB; {path.name} and those after it were left out.")
+                break
+            files[str(path.relative_to(folder))] = path.read_bytes()
+        return files, notes
+
+
+def fill(cell, result, test):
+    """Write a result into a cell the way nbgrader reads it; a test without a positive verdict becomes an error."""
+    cell.outputs, cell.execution_count = [], None
+    if not test:
+        cell.outputs = [nbformat.from_dict(output) for output in map(_harmless, result.outputs) if output]
+        if result.message:
+            cell.outputs.append(_error("Error", result.message))
+        return
+    points = float(cell.metadata.nbgrader.points)
+    if result.score is None or not 0 < result.score <= points:
+        if points > 0 or result.message or result.score is None:
+            cell.outputs.append(_error("Test failed", result.message or "There is no verdict for this test."))
+    elif result.score < points:
+        cell.outputs.append(nbformat.v4.new_output("execute_result", data={"text/plain": repr(float(result.score))}))
+
+
+def _error(name, message):
+    message = _CONTROL.sub("", message)
+    head = message.split("\n")[0][:300]
+    return nbformat.v4.new_output("error", ename=name, evalue=head, traceback=message.split("\n"))
+
+
+def _harmless(output):
+    """Text and pictures only: nothing of a student's may run in a browser."""
+    if output["output_type"] == "stream":
+        return {**output, "name": "stdout", "text": _CONTROL.sub("", output["text"])}
+    data = {}
+    for kind, value in output["data"].items():
+        if kind == "text/plain":
+            data[kind] = _CONTROL.sub("", value)
+        elif kind in ("image/png", "image/jpeg"):
+            try:
+                base64.b64decode(value, validate=False)
+                data[kind] = re.sub(r"[^A-Za-z0-9+/=]", "", value)
+            except (binascii.Error, ValueError):
+                continue
+    return {**output, "data": data} if data else None
+
+
+def _note(text):
+    return nbformat.v4.new_markdown_cell(f"> **Note from the grader.** {text.replace('<', '&lt;')}")

@@ -1,0 +1,223 @@
+"""A submission's answers on the instructor's notebook.
+
+The instructor's notebook gives the cells, their order, their tests and points. From the submission come the solution cells, the answers
+that a person marks, and the student's own cells, each after the known cell that it followed. All else in the submission counts for nothing.
+"""
+
+import ast
+import copy
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbgrader import utils
+from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearOutput, ClearSolutions, ComputeChecksums, LockCells
+
+from autograder.runner import Cell, Plan
+
+MAX_BYTES = 20 << 20
+MAX_CELLS = 2_000
+
+
+class Unreadable(Exception):
+    """The submission cannot be read; the message is a sentence for student and instructor."""
+
+
+@dataclass
+class Found:
+    """A cell of a submission, as far as it matters."""
+
+    cell_type: str
+    source: str
+    grade_id: str = ""
+    cell_id: str = ""
+
+
+def read(path) -> list[Found]:
+    """The cells of a submitted notebook of any format version, however mangled. Raises Unreadable."""
+    path = Path(path)
+    try:
+        info = path.lstat()
+        if not stat.S_ISREG(info.st_mode):
+            raise Unreadable(f"{path.name} is not a regular file but a link or a device; it was not opened.")
+        if info.st_size > MAX_BYTES:
+            raise Unreadable(f"{path.name} has {info.st_size >> 20} MB; a notebook may have {MAX_BYTES >> 20} MB. Clear its outputs and submit again.")
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
+            data = json.loads(file.read(MAX_BYTES + 1).decode("utf-8-sig", errors="replace"))
+    except OSError as error:
+        raise Unreadable(f"{path.name} cannot be opened: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise Unreadable(f"{path.name} is not a notebook: it is no valid JSON{where}. Open it in Jupyter, save it, and submit again.") from None
+    return found(data, path.name)
+
+
+def found(data, name="the file") -> list[Found]:
+    """The cells of a notebook given as plain data. Raises Unreadable."""
+    cells = data.get("cells") if isinstance(data, dict) else None
+    if cells is None and isinstance(data, dict) and isinstance(data.get("worksheets"), list):  # nbformat 3
+        cells = [cell for sheet in data["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells") or []]
+    if not isinstance(cells, list):
+        raise Unreadable(f"{name} is JSON, but not a notebook: it has no list of cells.")
+    return [cell for cell in map(_cell, cells[:MAX_CELLS]) if cell is not None]
+
+
+def _cell(cell):
+    if not isinstance(cell, dict):
+        return None
+    source = cell.get("source", cell.get("input", ""))
+    if isinstance(source, list):
+        source = "".join(part for part in source if isinstance(part, str))
+    metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
+    nbgrader = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
+    grade_id, cell_id = nbgrader.get("grade_id"), cell.get("id")
+    return Found(
+        "code" if cell.get("cell_type") == "code" else "markdown",
+        source if isinstance(source, str) else "",
+        grade_id if isinstance(grade_id, str) else "",
+        cell_id if isinstance(cell_id, str) else "",
+    )
+
+
+def release(source: nbformat.NotebookNode, config=None) -> nbformat.NotebookNode:
+    """The notebook that students get, in memory: no solutions, no hidden tests, no outputs."""
+    nb = copy.deepcopy(source)
+    for step in (LockCells, ClearSolutions, ClearOutput, ComputeChecksums, ClearHiddenTests, ClearMarkScheme, ComputeChecksums):
+        nb, _ = step(config=config).preprocess(nb, {})
+    return nb
+
+
+def grade_id(cell) -> str:
+    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
+
+
+def is_test(cell) -> bool:
+    return cell.cell_type == "code" and utils.is_grade(cell) and not utils.is_solution(cell)
+
+
+def is_answer(cell) -> bool:
+    return utils.is_solution(cell)
+
+
+def overlay(released: nbformat.NotebookNode, cells: list[Found], name: str) -> tuple[nbformat.NotebookNode, list[str]]:
+    """The notebook to grade, and notes for student and instructor about what was repaired."""
+    known = {grade_id(cell): cell for cell in released.cells if grade_id(cell)}
+    theirs = {cell.grade_id for cell in cells if cell.grade_id}
+    notes = []
+    if theirs and not theirs & known.keys():
+        notes.append(f"This seems to be another notebook: none of its {len(theirs)} labelled cells belongs to {name}.")
+    answers, extras, used = _sort(released, known, cells)
+    nb = nbformat.v4.new_notebook(metadata=copy.deepcopy(released.metadata))
+    missing = []
+    nb.cells.extend(extras.pop("", []))
+    for cell in released.cells:
+        label = grade_id(cell)
+        if not label:
+            if cell.cell_type == "code" and id(cell) in used:
+                continue  # the student's version stands among the extra cells
+            nb.cells.append(copy.deepcopy(cell))
+            continue
+        cell = copy.deepcopy(cell)
+        if is_answer(cell):
+            if label in answers:
+                cell.source = answers[label]
+            else:
+                missing.append(label)
+                cell.metadata["autograder"] = {"missing": True}
+        nb.cells.append(cell)
+        nb.cells.extend(extras.pop(label, []))
+    if missing and cells and theirs & known.keys():
+        notes.append("These cells were missing from the submission: " + ", ".join(missing) + ".")
+    for index, cell in enumerate(c for c in nb.cells if not grade_id(c)):
+        cell["id"] = f"cell-{index}"
+    return nb, notes
+
+
+def _sort(released, known, cells):
+    """The answers by grade id, the student's own cells by the known cell before them, and the release's cells that they took over."""
+    answers, extras, used, anchor = {}, {}, set(), ""
+    plain = [cell for cell in released.cells if not grade_id(cell) and cell.cell_type == "code"]
+    prose = {cell.source.strip() for cell in released.cells if cell.cell_type != "code"}
+    for cell in cells:
+        label = cell.grade_id if cell.grade_id in known else ""
+        if label:
+            anchor = label
+            if not is_answer(known[label]):
+                continue
+            if label not in answers or answers[label].strip() == known[label].source.strip():
+                answers[label] = cell.source
+                continue
+            if cell.source.strip() in (answers[label].strip(), known[label].source.strip()):
+                continue
+            # a copied cell with other text: run both, the later one last, as the student's notebook does
+            cell, earlier = Found(known[label].cell_type, cell.source), answers[label]
+            answers[label] = f"{earlier}\n\n{cell.source}" if cell.cell_type == "code" else cell.source
+            continue
+        if cell.cell_type == "code":
+            for original in plain:
+                if id(original) not in used and (original.get("id") == cell.cell_id or original.source.strip() == cell.source.strip()):
+                    used.add(id(original))
+                    break
+            extras.setdefault(anchor, []).append(nbformat.v4.new_code_cell(cell.source))
+        elif cell.source.strip() and cell.source.strip() not in prose:
+            extras.setdefault(anchor, []).append(nbformat.v4.new_markdown_cell(cell.source))
+    return answers, extras, used
+
+
+def plan(source, released, nb, **settings) -> Plan:
+    """What to run: the student's cells in the worker, the instructor's tests here."""
+    tests = {grade_id(cell): cell.source for cell in source.cells if is_test(cell)}
+    own = {cell.source.strip() for cell in released.cells if cell.cell_type == "code" and not is_answer(cell)}
+    cells = []
+    for cell in nb.cells:
+        label = grade_id(cell) or cell.get("id", "")
+        if cell.cell_type != "code" or cell.metadata.get("autograder", {}).get("missing"):
+            continue
+        if is_test(cell):
+            seen = "\n".join(_definitions(cell.source, every=True))
+            if seen:
+                cells.append(Cell(f"{label}.names", "run", _one_by_one(seen), quiet=True))
+            points = float(cell.metadata.nbgrader.points)
+            cells.append(Cell(label, "test", tests[label], points=points, visible=cell.source))
+        else:
+            cells.append(Cell(label, "run", cell.source, quiet=cell.source.strip() in own))
+    setup = [c.source for c in source.cells if c.cell_type == "code" and "setup" in c.metadata.get("tags", []) and not is_answer(c)]
+    trusted = []
+    for cell in source.cells:
+        if cell.cell_type == "code":
+            locked = bool(grade_id(cell)) and not is_answer(cell)
+            trusted += _definitions(cell.source, every=locked)
+    withheld = tuple(source.metadata.get("autograder", {}).get("withheld", ()))
+    return Plan(cells, setup=setup, trusted=trusted, withheld=withheld, **settings)
+
+
+def _definitions(source: str, every: bool) -> list[str]:
+    """The top-level imports of a cell; if `every`, also its functions, classes and literal constants. As source, one by one."""
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # magics: such a cell defines nothing for tests
+        return []
+    kinds = (ast.Import, ast.ImportFrom) + ((ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef) if every else ())
+    return [ast.unparse(node) for node in body if isinstance(node, kinds) or (every and _is_constant(node))]
+
+
+def _is_constant(node):
+    if not isinstance(node, ast.Assign):
+        return False
+    try:
+        ast.literal_eval(node.value)
+    except ValueError:
+        return False
+    return True
+
+
+def _one_by_one(source):
+    """The statements of `source`, each of which may fail without stopping the next."""
+    parts = []
+    for node in ast.parse(source).body:
+        text = "\n".join("    " + line for line in ast.unparse(node).splitlines())
+        parts.append(f"try:\n{text}\nexcept Exception:\n    pass")
+    return "\n".join(parts)
