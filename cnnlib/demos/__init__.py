@@ -1,0 +1,16 @@
+"""The figures and sliders of the lessons, one file per lesson. Each function returns a picture."""
+# ruff: noqa: F401
+
+from .conv_backward import (
+    gradient_flow,
+    input_gradient,
+    learn_a_filter,
+    one_layer,
+    overlap,
+    race,
+    referee,
+    rows_walk_back,
+    tied_matrix,
+    weight_gradient,
+    windows_become_rows,
+)

@@ -1,0 +1,259 @@
+"""Pictures for the notebooks: sharp figures, sliders that need no kernel, boards of numbers.
+
+A picture is drawn only when a front end asks for its HTML, so a run that nobody looks at pays nothing for it.
+The letters keep their colours in every lesson: x and dx are blue, w and dw orange, out and dout grey.
+"""
+
+import base64
+import functools
+import html
+import io
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
+from PIL import Image
+
+# Colours of matplotlib's "tableau-colorblind10"; signs in purple against orange. Both are safe for colour-blind eyes.
+BLUE, ORANGE, GREY, INK, PALE = "#006BA4", "#C85200", "#595959", "#222222", "#E4E4E4"
+SIGNED, ORDERED = matplotlib.colormaps["PuOr_r"], matplotlib.colormaps["cividis"]
+STYLE = {
+    "font.size": 14,
+    "axes.titlesize": 15,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.prop_cycle": matplotlib.cycler(color=[BLUE, ORANGE, GREY, "#5F9ED1", "#FFBC79"]),
+    "text.color": INK,
+    "legend.frameon": False,
+    "mathtext.fontset": "dejavusans",
+}
+DOTS = 96  # a browser's pixels per inch; pictures are rendered at twice as many, for sharp screens and projectors
+
+
+# ------------------------------------------------------------------------------------------------ pictures and sliders
+
+
+def png(figure):
+    """The figure as PNG at twice a browser's resolution, in 256 colours: a third of the size of full colour."""
+    file, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(file, format="png", dpi=2 * DOTS, facecolor="white", pil_kwargs={"compress_level": 0})
+    pixels = Image.open(file).convert("RGB")
+    pixels.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(small, format="png")
+    return small.getvalue()
+
+
+@dataclass
+class Picture:
+    """A picture with its description: `draw()` gives the matplotlib figure and is called when HTML is asked for.
+
+    With `steps` over 1 it is a flip-book: `draw(step)` gives each page, and a slider turns them. All pages are in the
+    HTML, so the slider also works where no kernel runs: on a web page, in a saved notebook, in a lecture hall offline.
+    """
+
+    draw: callable
+    alt: str
+    caption: str = ""
+    steps: int = 1
+    start: int = 0
+    label: str = "step"
+
+    def figures(self):
+        """Yields every page as a matplotlib Figure."""
+        with matplotlib.rc_context(STYLE):
+            for step in range(self.steps):
+                figure = self.draw(step) if self.steps > 1 else self.draw()
+                yield figure.figure if isinstance(figure, Board) else figure
+
+    def _repr_html_(self):
+        pages, width = [], 0
+        with matplotlib.rc_context(STYLE):
+            for figure in self.figures():
+                pages.append(base64.b64encode(png(figure)).decode())
+                width = max(width, round(figure.get_figwidth() * DOTS))
+        alt = html.escape(self.alt, quote=True)
+        image = (
+            f'<img src="data:image/png;base64,{pages[self.start]}" alt="{alt}" width="{width}" style="max-width:100%">'
+        )
+        slider = self._slider(pages) if self.steps > 1 else ""
+        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        return f'<figure style="margin:0.5em 0">{slider}{image}{caption}</figure>'
+
+    def _slider(self, pages):
+        turn = (
+            "const f = this.closest('figure'), n = +this.value;"
+            "f.querySelector('img').src = 'data:image/png;base64,' + this.dataset.pages.split(' ')[n];"
+            "f.querySelector('output').value = `${n + 1} of ${+this.max + 1}`"
+        )
+        return (
+            f'<label style="display:flex;align-items:center;gap:0.8em;margin-bottom:0.5em">{html.escape(self.label)}'
+            f'<input type="range" min="0" max="{self.steps - 1}" value="{self.start}" style="width:22em;max-width:60%" '
+            f'data-pages="{" ".join(pages)}" oninput="{turn}"><output>{self.start + 1} of {self.steps}</output></label>'
+        )
+
+    def __repr__(self):
+        return self.alt
+
+
+def picture(alt):
+    """Decorator: a function that returns a Figure or a Board becomes one that returns a Picture, drawn on demand."""
+
+    def decorate(draw):
+        return functools.wraps(draw)(lambda *args, **kwargs: Picture(lambda: draw(*args, **kwargs), alt))
+
+    return decorate
+
+
+def flipbook(alt, label, start=0):
+    """Decorator like `picture` for a function that returns (draw, steps): a slider labelled `label` turns the pages."""
+
+    def decorate(make):
+        @functools.wraps(make)
+        def flip(*args, **kwargs):
+            draw, steps = make(*args, **kwargs)
+            return Picture(draw, alt, steps=steps, start=min(start, steps - 1), label=label)
+
+        return flip
+
+    return decorate
+
+
+def show(figure, alt, caption=""):
+    """Displays a matplotlib Figure, or a function without arguments that returns one, with its description `alt`."""
+    from IPython.display import display
+
+    display(Picture(figure if callable(figure) else lambda: figure, alt, caption))
+
+
+def axes(columns=1, rows=1, width=9.0, height=3.2, **kwargs):
+    """A new Figure with rows x columns axes in a tidy layout. Returns (figure, axes) like `pyplot.subplots`."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, **kwargs)
+
+
+def image(ax, values, title="", cmap="gray", **kwargs):
+    """An image (H, W) or (3, H, W) without ticks."""
+    values = np.moveaxis(values, 0, -1) if np.ndim(values) == 3 else values
+    ax.imshow(values, cmap=cmap, interpolation="nearest", **kwargs)
+    ax.set_title(title)
+    ax.set_axis_off()
+
+
+# ------------------------------------------------------------------------------------------------------ boards of cells
+
+
+def tint(colour, amount):
+    """The colour mixed with white: 0 gives white, 1 the colour itself."""
+    return tuple(1 - amount * (1 - np.array(to_rgb(colour))))
+
+
+def number(value):
+    """A short text for one value, with a true minus sign: 3, −1.5, 0.25."""
+    if np.isnan(value):
+        return "NaN"
+    whole = abs(value) < 1e4 and float(value).is_integer()
+    return (f"{value:.0f}" if whole else f"{value:.2g}").replace("-", "−").replace("inf", "∞")
+
+
+class Board:
+    """A drawing measured in cells: blocks of numbers with words and arrows between them. (0, 0) is the top left."""
+
+    def __init__(self, width, height, cell=0.46):
+        self.figure = Figure(figsize=(width * cell, height * cell))
+        self.ax = self.figure.add_axes([0, 0, 1, 1])
+        self.ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
+        self.ax.set_axis_off()
+        self.cell = cell
+
+    def block(self, x, y, values, name="", colour=BLUE, fill=None, numbers=True, size=13, scale=1):
+        """A 2-D array as cells with its name above; a NaN stays empty.
+
+        The deeper the tint, the larger the number. `fill` sets the colours instead: one for all, or a list of rows.
+        """
+        values = np.atleast_2d(np.asarray(values, float))
+        largest = np.nanmax(np.abs(values), initial=1e-12)
+        for (i, j), value in np.ndenumerate(values):
+            if fill is None:
+                shade = tint(colour, 0 if np.isnan(value) else 0.06 + 0.5 * abs(value) / largest)
+            else:
+                shade = fill if isinstance(fill, str) else fill[i][j]
+            corner = (x + scale * j, y + scale * i)
+            self.ax.add_patch(Rectangle(corner, scale, scale, facecolor=shade, edgecolor="white", linewidth=1.5))
+            if numbers and not np.isnan(value):
+                words = number(value)
+                self.text(
+                    x + scale * (j + 0.5), y + scale * (i + 0.52), words, size=size if len(words) < 4 else size - 3
+                )
+        if name:
+            self.text(x + scale * values.shape[1] / 2, y - 0.55, name, size=15, color=colour, weight="bold")
+
+    def frame(self, x, y, height=1, width=1, colour=INK, line=3, **kwargs):
+        """An outline around cells."""
+        kwargs = {"fill": False, "edgecolor": colour, "linewidth": line, "zorder": 5, "joinstyle": "round"} | kwargs
+        self.ax.add_patch(Rectangle((x, y), width, height, **kwargs))
+
+    def text(self, x, y, words, size=14, color=INK, ha="center", va="center", **kwargs):
+        """Words at a point."""
+        self.ax.text(x, y, words, fontsize=size, color=color, ha=ha, va=va, **kwargs)
+
+    def arrow(self, start, end, colour=GREY, bend=0.0, line=2.0, style="-|>", **kwargs):
+        """An arrow from (x, y) to (x, y)."""
+        arrow = FancyArrowPatch(
+            start, end, arrowstyle=style, mutation_scale=18, color=colour, linewidth=line,
+            connectionstyle=f"arc3,rad={bend}", shrinkA=0, shrinkB=0, **kwargs,
+        )  # fmt: skip
+        self.ax.add_patch(arrow)
+
+    def polygon(self, corners, colour, edge=None, line=1.2, **kwargs):
+        """A filled shape."""
+        self.ax.add_patch(Polygon(corners, facecolor=colour, edgecolor=edge or GREY, linewidth=line, **kwargs))
+
+
+# ------------------------------------------------------------------------------------------------ what a check draws
+
+
+def worst_plane(expected, got):
+    """The index of the last two axes' plane in which two arrays of equal shape differ most; NaN counts as most."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        error = np.nan_to_num(np.abs(np.asarray(got, float) - np.asarray(expected, float)), nan=np.inf)
+    return np.unravel_index(np.argmax(error), error.shape)[:-2]
+
+
+def compare(expected, got, title=""):
+    """The Picture that `comparison` displays."""
+    expected, got = np.asarray(expected, float), np.asarray(got, float)
+    plane = worst_plane(expected, got)
+    expected, got = expected[plane], got[plane]
+    title += f" [{', '.join(map(str, plane))}, :, :]" if plane else ""
+
+    def draw():
+        with np.errstate(invalid="ignore", over="ignore"):
+            panels = {"expected": expected, "got": got, "got − expected": got - expected}
+        largest = max(np.max(np.abs(v), where=np.isfinite(v), initial=0) for v in (expected, got)) or 1.0
+        rows, columns = expected.shape
+        figure, panes = axes(3, width=9, height=float(np.clip(2.8 * rows / columns, 0.8, 4.5)) + 0.9)
+        figure.suptitle(title, fontsize=15)
+        for ax, (name, values) in zip(panes, panels.items(), strict=True):
+            ax.imshow(values, cmap=SIGNED, vmin=-largest, vmax=largest)
+            ax.set_title(name)
+            ax.set_axis_off()
+            if rows <= 10 and columns <= 10:
+                for (i, j), value in np.ndenumerate(values):
+                    ink = "white" if abs(value) > 0.7 * largest else INK
+                    ax.text(j, i, number(value), ha="center", va="center", fontsize=12 if columns < 7 else 9, color=ink)
+        return figure
+
+    return Picture(draw, f"{title}: what was expected, what came out, and the difference.")
+
+
+def comparison(expected, got, title=""):
+    """Displays expected, got and their difference, in the plane of the last two axes where they differ most.
+
+    expected, got: arrays of one shape (..., H, W).
+    """
+    from IPython.display import display
+
+    display(compare(expected, got, title))
