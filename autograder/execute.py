@@ -18,7 +18,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Float, Integer
 
-from autograder import overlay
+from autograder import feedback, overlay
 from autograder.runner import Result, Runner
 from autograder.sandbox import Limits, SandboxError, require
 
@@ -35,9 +35,7 @@ def configure(c):
     c.Autograde.exporter_class = SubmissionExporter
     c.Autograde.sanitize_preprocessors = [Overlay, CheckCellMetadata]
     c.Autograde.autograde_preprocessors = [TwoProcessRun, SaveAutoGrades, AssignLatePenalties, CheckCellMetadata]
-    templates = str(Path(__file__).with_name("templates"))
-    c.GenerateFeedback.HTMLExporter.extra_template_basedirs = [templates]
-    c.HTMLExporter.sanitize_html = True
+    feedback.configure(c)
 
 
 class SubmissionExporter(NotebookExporter):
