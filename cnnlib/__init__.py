@@ -1,0 +1,1 @@
+"""A library of convolutional networks in plain numpy, written to be read."""
