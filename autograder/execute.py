@@ -23,6 +23,7 @@ from autograder.runner import Result, Runner
 from autograder.sandbox import Limits, SandboxError, require
 
 FILES_BYTES = 10 << 20
+NOTE = "> **Note from the grader.** "
 NOT_ISOLATED = "This submission was graded without isolation (`--no-sandbox`)."
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -185,4 +186,4 @@ def _harmless(output):
 
 
 def _note(text):
-    return nbformat.v4.new_markdown_cell(f"> **Note from the grader.** {text.replace('<', '&lt;')}")
+    return nbformat.v4.new_markdown_cell(NOTE + text.replace("<", "&lt;"))

@@ -1,0 +1,43 @@
+# Everything runs in .venv, which `make setup` makes; nothing outside this folder is touched.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export UV_COMPILE_BYTECODE := 1
+
+.PHONY: setup demo test lab build lint bench clean
+.DEFAULT_GOAL := demo
+
+setup: $(VENV)/done
+
+$(VENV)/done: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "This project needs Python 3.11 or newer; say which with: make setup PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: setup  ## grade a small class of real submissions: gradebook, CSV, feedback pages, a table
+	@rm -rf demo
+	@ISOLATION=$$($(BIN)/autograder doctor >/dev/null 2>&1 || echo --no-sandbox); \
+	test -z "$$ISOLATION" || $(BIN)/autograder doctor || true; \
+	$(BIN)/autograder grade 03_convolution 05_conv_backward --submissions tests/submissions --output demo $$ISOLATION
+
+test: setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lab: setup  ## open the course in JupyterLab
+	$(BIN)/jupyter lab --ServerApp.root_dir=. notebooks/03_convolution/03_convolution.ipynb
+
+build: setup  ## notebooks from the lesson sources
+	$(BIN)/autograder build
+
+lint: setup
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+bench: setup  ## our time per submission against nbgrader's own
+	$(BIN)/python benchmarks/grading_overhead.py
+
+clean:
+	rm -rf demo .pytest_cache .ruff_cache

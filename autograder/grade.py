@@ -1,0 +1,215 @@
+"""A class from a folder of submissions to a gradebook, a CSV, feedback pages and a table, through nbgrader's own converters."""
+
+import logging
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.plugins.export import CsvExportPlugin
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from sqlalchemy.exc import OperationalError
+from traitlets.config import Config, PyFileConfigLoader
+
+from autograder import execute
+from autograder.problem import Problem
+from autograder.sandbox import require
+
+
+@dataclass
+class Row:
+    """One submission of the table."""
+
+    student: str
+    lesson: str
+    score: float = 0.0
+    points: float = 0.0
+    to_mark: float = 0.0  # points that wait for a person
+    notes: list[str] = field(default_factory=list)
+
+
+def grade_class(course: Path, lessons, submissions: Path, output: Path, isolate=True, student=None, force=False) -> int:
+    """Grade `lessons` of all students under `submissions` and print a table; 0 if every submission could be graded.
+
+    The submissions are copied, never changed. Raises Problem or SandboxError with a sentence for the instructor.
+    """
+    if isolate:
+        require()
+    console = Console()
+    if not isolate:
+        console.print("[bold]Not isolated[/bold]: students' code runs in plain processes with limits, and every feedback page says so.")
+    rows, skipped = run(course, lessons, submissions, output, isolate, student, force, console)
+    console.print(table(rows))
+    for line in skipped:
+        console.print(f"[bold]Not graded[/bold] {line}", highlight=False)
+    console.print(f"Gradebook {output / 'gradebook.db'} · grades {output / 'grades.csv'} · feedback {output / 'feedback'}", highlight=False, soft_wrap=True)
+    return 1 if skipped else 0
+
+
+def run(course, lessons, submissions, output, isolate=True, student=None, force=False, console=None) -> tuple[list[Row], list[str]]:
+    """The rows of the table, and a sentence for each submission that could not be graded."""
+    config = settings(course, output, isolate)
+    for lesson in lessons:
+        if not (course / "solutions" / lesson / f"{lesson}.ipynb").exists():
+            known = ", ".join(sorted(p.parent.name for p in (course / "solutions").glob("*/*.ipynb"))) or "none"
+            raise Problem(f"There is no lesson {lesson!r} in {course / 'solutions'}; the lessons are: {known}.")
+    todo, skipped = collect(submissions, lessons, output / "submitted", student)
+    if not todo and not skipped:
+        raise Problem(f"No submission of {' or '.join(lessons)} was found in {submissions}; it should hold STUDENT/LESSON/LESSON.ipynb.")
+    log = logging.getLogger("autograder.grade")
+    log.handlers, log.propagate = [logging.FileHandler(output / "grading.log")], False
+    log.setLevel(logging.INFO)
+    try:
+        for lesson in lessons:
+            convert(GenerateAssignment, config, log, lesson, force=True)
+        rows = []
+        for name, lesson, note in track(todo, "Grading", console=console or Console(quiet=True), transient=True):
+            try:
+                convert(Autograde, config, log, lesson, name, force=force)
+                convert(GenerateFeedback, config, log, lesson, name, force=True)
+            except NbGraderException:
+                skipped.append(f"{name}, {lesson}: the reason stands in {output / 'grading.log'}.")
+                continue
+            rows.append(read_row(config, output, name, lesson, note))
+        with Gradebook(config.CourseDirectory.db_url) as gradebook:
+            exporter = CsvExportPlugin(config=config)
+            exporter.log, exporter.to = log, str(output / "grades.csv")
+            exporter.export(gradebook)
+    except OperationalError as error:
+        raise Problem(f"The gradebook {output / 'gradebook.db'} cannot be written ({error.orig}). Make room or give write permission, then run it again.") from None
+    finally:
+        for handler in log.handlers:
+            handler.close()
+    return rows, skipped
+
+
+def settings(course: Path, output: Path, isolate: bool) -> Config:
+    """The course's nbgrader_config.py, with results under `output`. Raises Problem where nothing can be written there."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output) as probe:
+            probe.write(b"\0" * 65536)
+            probe.flush()
+    except OSError as error:
+        raise Problem(f"Nothing can be written to {output}: {error.strerror}. Choose another folder with --output, or make room.") from None
+    file = course / "nbgrader_config.py"
+    if not file.exists():
+        raise Problem(f"{course} is no course folder: it has no nbgrader_config.py. Run this in the folder of the course.")
+    config = PyFileConfigLoader(file.name, path=str(course)).load_config()
+    directories = config.CourseDirectory
+    directories.root = str(output.resolve())
+    directories.source_directory = str((course / "solutions").resolve())
+    if output.resolve() != course.resolve():
+        directories.release_directory = str(output.resolve() / "release")
+    directories.db_url = f"sqlite:///{output.resolve() / 'gradebook.db'}"
+    config.TwoProcessRun.isolate = isolate
+    return config
+
+
+def convert(kind, config, log, lesson, student="*", force=False):
+    """Run one of nbgrader's converters for one lesson (and student)."""
+    course = CourseDirectory(config=config, assignment_id=lesson, student_id=student)
+    converter = kind(coursedir=course, config=config, log=log)
+    converter.force = force
+    converter.start()
+
+
+def collect(submissions: Path, lessons, target: Path, student=None):
+    """Copy submissions to nbgrader's layout: [(student, lesson, note)], and a sentence for each that cannot be taken."""
+    if not submissions.is_dir():
+        raise Problem(f"There is no folder {submissions}; give the folder that holds STUDENT/LESSON/LESSON.ipynb with --submissions.")
+    students = sorted(p.name for p in submissions.iterdir() if p.is_dir() and not p.name.startswith((".", "_")))
+    if student is not None and student not in students:
+        raise Problem(f"There is no folder for the student {student!r} in {submissions}; there are: {', '.join(students) or 'none'}.")
+    todo, skipped = [], []
+    for name in students if student is None else [student]:
+        for lesson in lessons:
+            folder = submissions / name / lesson
+            if folder.is_symlink():
+                skipped.append(f"{name}, {lesson}: the folder is a link; links are not followed.")
+            elif folder.is_dir():
+                chosen, note = choose(folder, lesson)
+                if chosen is None:
+                    skipped.append(f"{name}, {lesson}: {note}")
+                    continue
+                copy(folder, chosen, target / name / lesson, lesson)
+                todo.append((name, lesson, note))
+    return todo, skipped
+
+
+def choose(folder: Path, lesson: str):
+    """The notebook to grade and a note about the choice; (None, why) where there is none or the choice is not clear."""
+    found = sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+    right = [p for p in found if p.name == f"{lesson}.ipynb"]
+    if folder / f"{lesson}.ipynb" in right:
+        right = [folder / f"{lesson}.ipynb"]
+    if len(right) == 1:
+        return right[0], ""
+    if len(right) > 1:
+        return None, f"there are {len(right)} notebooks named {lesson}.ipynb; leave the one that counts."
+    if len(found) == 1:
+        return found[0], f"handed in as {found[0].name}"
+    return None, f"there is no {lesson}.ipynb" + (f" among its {len(found)} notebooks; rename the one that counts." if found else ".")
+
+
+def copy(folder: Path, chosen: Path, target: Path, lesson: str):
+    """Copy a submission; links stay links, so that nothing outside the folder is read."""
+    if folder.resolve() == target.resolve():
+        return
+    if target.exists():
+        shutil.rmtree(target)
+    shutil.copytree(folder, target, symlinks=True, ignore=shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints"))
+    shutil.copy2(chosen, target / f"{lesson}.ipynb", follow_symlinks=False)
+
+
+def read_row(config, output, student, lesson, note) -> Row:
+    """What the gradebook and the graded notebook say of one submission."""
+    row = Row(student, lesson, notes=[note] if note else [])
+    with Gradebook(config.CourseDirectory.db_url) as gradebook:
+        submission = gradebook.find_submission(lesson, student)
+        row.score, row.points = submission.score, submission.max_score
+        grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+        row.to_mark = sum(grade.max_score for grade in grades if grade.needs_manual_grade)
+    notebook = nbformat.read(output / "autograded" / student / lesson / f"{lesson}.ipynb", as_version=4)
+    prefix = execute.NOTE
+    row.notes += [cell.source.removeprefix(prefix) for cell in notebook.cells if cell.cell_type == "markdown" and cell.source.startswith(prefix)]
+    return row
+
+
+def table(rows: list[Row]) -> Table:
+    """The rows as a table for a terminal."""
+    out = Table(title=f"{len(rows)} submissions", title_justify="left")
+    for name, justify in (("student", "left"), ("lesson", "left"), ("score", "right"), ("of", "right"), ("to mark", "right"), ("note", "left")):
+        out.add_column(name, justify=justify, overflow="fold")
+    for row in rows:
+        notes = " ".join(note for note in row.notes if note != execute.NOT_ISOLATED)
+        out.add_row(row.student, row.lesson, f"{row.score:g}", f"{row.points:g}", f"{row.to_mark:g}" if row.to_mark else "", notes.replace("[", r"\["))
+    return out
+
+
+def check_lessons(course: Path, lessons, isolate=True) -> int:
+    """Grade each lesson's own solution and its untouched release; 0 if they get all and none of the points that a test gives."""
+    names = lessons or sorted(p.parent.name for p in (course / "solutions").glob("*/*.ipynb"))
+    wrong = 0
+    with tempfile.TemporaryDirectory() as folder:
+        class_ = Path(folder) / "class"
+        for lesson in names:
+            for student, tree in (("solution", "solutions"), ("release", "notebooks")):
+                path = course / tree / lesson / f"{lesson}.ipynb"
+                if not path.exists():
+                    raise Problem(f"{path} is missing; run `make build`.")
+                (class_ / student / lesson).mkdir(parents=True)
+                shutil.copy(path, class_ / student / lesson)
+        rows, skipped = run(course, names, class_, Path(folder) / "out", isolate)
+        for row in rows:
+            expected = row.points - row.to_mark if row.student == "solution" else 0
+            wrong += row.score != expected
+            print(f"{'✓' if row.score == expected else '✗'} {row.lesson}: the {row.student} gets {row.score:g} of {row.points:g} ({expected:g} expected)")
+    return 1 if wrong or skipped else 0
