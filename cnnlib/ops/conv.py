@@ -9,6 +9,8 @@ P. Simard, "High Performance Convolutional Neural Networks for Document Processi
 H x W pixels, K filters of FH x FW, G groups, OH x OW output pixels.
 """
 
+import math
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -59,7 +61,7 @@ def conv2d_backward(dout, cache):
     rows = _groups(np.moveaxis(dout, 1, -1).reshape(-1, len(w)), groups)  # (G, N OH OW, K/G)
     cols = _groups(im2col(x, w.shape[2:], *geometry), groups)  # made again: keeping them would cost much memory
     dw = (rows.swapaxes(1, 2) @ cols).reshape(w.shape)
-    dcols = (rows @ _filters(w, groups)).swapaxes(0, 1).reshape(cols.shape[1], -1)
+    dcols = (rows @ _filters(w, groups)).swapaxes(0, 1).reshape(cols.shape[1], groups * cols.shape[2])
     dx = col2im(dcols, x.shape, w.shape[2:], *geometry)
     return dx, dw, None if b is None else dout.sum(axis=(0, 2, 3))
 
@@ -110,11 +112,11 @@ def col2im(cols, x_shape, kernel_size, stride=1, padding=0, dilation=1):
 
 
 def _groups(cols, groups):
-    return cols.reshape(len(cols), groups, -1).swapaxes(0, 1)
+    return cols.reshape(len(cols), groups, cols.shape[1] // groups).swapaxes(0, 1)
 
 
 def _filters(w, groups):
-    return w.reshape(groups, len(w) // groups, -1)
+    return w.reshape(groups, len(w) // groups, math.prod(w.shape[1:]))
 
 
 def _extent(size, dilation):
