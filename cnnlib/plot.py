@@ -8,6 +8,7 @@ import base64
 import functools
 import html
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import matplotlib
@@ -15,7 +16,6 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
-from PIL import Image
 
 # Colours of matplotlib's "tableau-colorblind10"; signs in purple against orange. Both are safe for colour-blind eyes.
 BLUE, ORANGE, GREY, INK, PALE = "#006BA4", "#C85200", "#595959", "#222222", "#E4E4E4"
@@ -31,92 +31,89 @@ STYLE = {
     "legend.frameon": False,
     "mathtext.fontset": "dejavusans",
 }
-DOTS = 96  # a browser's pixels per inch; pictures are rendered at twice as many, for sharp screens and projectors
+DOTS, SHARP = 96, 1.6  # a browser's pixels per inch, and how many dots each gets, for sharp screens and projectors
 
 
 # ------------------------------------------------------------------------------------------------ pictures and sliders
 
 
-def png(figure):
-    """The figure as PNG at twice a browser's resolution, in 256 colours: a third of the size of full colour."""
-    file, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(file, format="png", dpi=2 * DOTS, facecolor="white", pil_kwargs={"compress_level": 0})
-    pixels = Image.open(file).convert("RGB")
-    pixels.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(small, format="png")
-    return small.getvalue()
-
-
 @dataclass
 class Picture:
-    """A picture with its description: `draw()` gives the matplotlib figure and is called when HTML is asked for.
+    """Figures with a description: `make()` yields one or more, and is called only when their HTML is asked for.
 
-    With `steps` over 1 it is a flip-book: `draw(step)` gives each page, and a slider turns them. All pages are in the
-    HTML, so the slider also works where no kernel runs: on a web page, in a saved notebook, in a lecture hall offline.
+    Several figures make a flip-book whose pages a slider turns. All pages are in the HTML, so the slider also works
+    where no kernel runs: on a web page, in a saved notebook, in a lecture hall offline.
     """
 
-    draw: callable
+    make: Callable
     alt: str
     caption: str = ""
-    steps: int = 1
+    label: str = "page"
     start: int = 0
-    label: str = "step"
 
-    def figures(self):
-        """Yields every page as a matplotlib Figure."""
+    def pages(self):
+        """The figures, drawn now, as a list of PNG files (bytes) and the width at which to show them."""
+        files = []
         with matplotlib.rc_context(STYLE):
-            for step in range(self.steps):
-                figure = self.draw(step) if self.steps > 1 else self.draw()
-                yield figure.figure if isinstance(figure, Board) else figure
+            for figure in self.make():
+                file = io.BytesIO()
+                figure = getattr(figure, "figure", figure)
+                figure.savefig(file, format="png", dpi=SHARP * DOTS, facecolor="white")
+                files.append(file.getvalue())
+        return files, round(figure.get_figwidth() * DOTS)
 
     def _repr_html_(self):
-        pages, width = [], 0
-        with matplotlib.rc_context(STYLE):
-            for figure in self.figures():
-                pages.append(base64.b64encode(png(figure)).decode())
-                width = max(width, round(figure.get_figwidth() * DOTS))
-        alt = html.escape(self.alt, quote=True)
-        image = (
-            f'<img src="data:image/png;base64,{pages[self.start]}" alt="{alt}" width="{width}" style="max-width:100%">'
+        files, width = self.pages()
+        pages = [base64.b64encode(file).decode() for file in files]
+        start = min(self.start, len(pages) - 1)
+        slider = SLIDER.format(
+            label=html.escape(self.label),
+            last=len(pages) - 1,
+            start=start,
+            shown=start + 1,
+            pages=" ".join(pages),
+            count=len(pages),
         )
-        slider = self._slider(pages) if self.steps > 1 else ""
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
-        return f'<figure style="margin:0.5em 0">{slider}{image}{caption}</figure>'
-
-    def _slider(self, pages):
-        turn = (
-            "const f = this.closest('figure'), n = +this.value;"
-            "f.querySelector('img').src = 'data:image/png;base64,' + this.dataset.pages.split(' ')[n];"
-            "f.querySelector('output').value = `${n + 1} of ${+this.max + 1}`"
-        )
-        return (
-            f'<label style="display:flex;align-items:center;gap:0.8em;margin-bottom:0.5em">{html.escape(self.label)}'
-            f'<input type="range" min="0" max="{self.steps - 1}" value="{self.start}" style="width:22em;max-width:60%" '
-            f'data-pages="{" ".join(pages)}" oninput="{turn}"><output>{self.start + 1} of {self.steps}</output></label>'
+        return FIGURE.format(
+            slider=slider if len(pages) > 1 else "",
+            page=pages[start],
+            alt=html.escape(self.alt),
+            width=width,
+            caption=caption,
         )
 
     def __repr__(self):
         return self.alt
 
 
+FIGURE = """<figure style="margin:0.5em 0">{slider}
+<img src="data:image/png;base64,{page}" alt="{alt}" width="{width}" style="max-width:100%">{caption}</figure>"""
+
+SLIDER = """<label style="display:flex;align-items:center;gap:0.8em;margin-bottom:0.5em">{label}
+<input type="range" min="0" max="{last}" value="{start}" style="width:24em;max-width:60%" data-pages="{pages}" oninput="
+  const figure = this.closest('figure'), pages = this.dataset.pages.split(' ');
+  figure.querySelector('img').src = 'data:image/png;base64,' + pages[this.value];
+  figure.querySelector('output').value = (+this.value + 1) + ' of ' + pages.length;">
+<output>{shown} of {count}</output></label>"""
+
+
 def picture(alt):
-    """Decorator: a function that returns a Figure or a Board becomes one that returns a Picture, drawn on demand."""
+    """Decorator: a function that returns a Figure or a Board returns a Picture instead, drawn on demand."""
 
     def decorate(draw):
-        return functools.wraps(draw)(lambda *args, **kwargs: Picture(lambda: draw(*args, **kwargs), alt))
+        return functools.wraps(draw)(lambda *args, **kwargs: Picture(lambda: [draw(*args, **kwargs)], alt))
 
     return decorate
 
 
 def flipbook(alt, label, start=0):
-    """Decorator like `picture` for a function that returns (draw, steps): a slider labelled `label` turns the pages."""
+    """Decorator: a generator of Figures or Boards returns a Picture instead, with a slider called `label`."""
 
-    def decorate(make):
-        @functools.wraps(make)
-        def flip(*args, **kwargs):
-            draw, steps = make(*args, **kwargs)
-            return Picture(draw, alt, steps=steps, start=min(start, steps - 1), label=label)
-
-        return flip
+    def decorate(draw):
+        return functools.wraps(draw)(
+            lambda *args, **kwargs: Picture(lambda: draw(*args, **kwargs), alt, label=label, start=start)
+        )
 
     return decorate
 
@@ -125,7 +122,7 @@ def show(figure, alt, caption=""):
     """Displays a matplotlib Figure, or a function without arguments that returns one, with its description `alt`."""
     from IPython.display import display
 
-    display(Picture(figure if callable(figure) else lambda: figure, alt, caption))
+    display(Picture(lambda: [figure() if callable(figure) else figure], alt, caption))
 
 
 def axes(columns=1, rows=1, width=9.0, height=3.2, **kwargs):
@@ -164,7 +161,7 @@ class Board:
     def __init__(self, width, height, cell=0.46):
         self.figure = Figure(figsize=(width * cell, height * cell))
         self.ax = self.figure.add_axes([0, 0, 1, 1])
-        self.ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
+        self.ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal", autoscale_on=False)
         self.ax.set_axis_off()
         self.cell = cell
 
@@ -189,6 +186,15 @@ class Board:
                 )
         if name:
             self.text(x + scale * values.shape[1] / 2, y - 0.55, name, size=15, color=colour, weight="bold")
+
+    def image(self, x, y, values, name="", scale=1.0, cmap="gray", **kwargs):
+        """An image (H, W) or (3, H, W) of which each pixel is `scale` cells wide, with its name above."""
+        values = np.moveaxis(values, 0, -1) if np.ndim(values) == 3 else values
+        height, width = scale * values.shape[0], scale * values.shape[1]
+        extent = (x, x + width, y + height, y)
+        self.ax.imshow(values, cmap=cmap, extent=extent, interpolation="nearest", zorder=1, **kwargs)
+        if name:
+            self.text(x + width / 2, y - 0.55, name, size=15)
 
     def frame(self, x, y, height=1, width=1, colour=INK, line=3, **kwargs):
         """An outline around cells."""
@@ -246,7 +252,7 @@ def compare(expected, got, title=""):
                     ax.text(j, i, number(value), ha="center", va="center", fontsize=12 if columns < 7 else 9, color=ink)
         return figure
 
-    return Picture(draw, f"{title}: what was expected, what came out, and the difference.")
+    return Picture(lambda: [draw()], f"{title}: what was expected, what came out, and the difference.")
 
 
 def comparison(expected, got, title=""):

@@ -14,3 +14,4 @@ from .conv_backward import (
     weight_gradient,
     windows_become_rows,
 )
+from .convolution import connections, correlation, flip, gallery, sliding_window, volumes, weight_counts

@@ -6,9 +6,8 @@ import numpy as np
 
 from .. import gradcheck, ops
 from ..plot import BLUE, GREY, INK, ORANGE, ORDERED, PALE, SIGNED, Board, axes, flipbook, image, number, picture, tint
+from .convolution import W, X
 
-X = np.array([[1, 0, 2, 1, 0], [0, 3, 1, 0, 2], [2, 1, 0, 1, 1], [0, 1, 2, 3, 0], [1, 0, 1, 2, 1]])
-W = np.array([[1, 0, 2], [-1, 3, 0], [0, 1, -2]])
 DOUT = np.array([[1, -1, 2], [0, 3, 1], [-2, 1, 0]])
 CHANNELS = (BLUE, "#7A4B94")
 
@@ -60,7 +59,7 @@ def gradient_flow(stride=1):
     size = (5 - 3) // stride + 1
     dout = DOUT[:size, :size]
 
-    def draw(step):
+    for step in range(size * size):
         i, j = divmod(step, size)
         so_far = np.where(np.arange(size * size).reshape(size, size) <= step, dout, 0)
         dx, dw = backward(so_far, stride=stride)
@@ -80,9 +79,7 @@ def gradient_flow(stride=1):
         board.text(13, 9.7, f"dx[window] += {said} · w", 17, BLUE, ha="left")
         board.text(13, 11.0, f"dw += {said} · window", 17, ORANGE, ha="left")
         board.text(13, 12.3, f"db += {said}", 17, ha="left")
-        return board
-
-    return draw, size * size
+        yield board
 
 
 @picture("For each stride, how many 3 by 3 windows contain each pixel of a 7 by 7 input.")
@@ -110,7 +107,7 @@ def weight_gradient(stride=2):
     spread = np.full(((size - 1) * stride + 1,) * 2, np.nan)
     spread[::stride, ::stride] = dout
 
-    def draw(step):
+    for step in range(9):
         u, v = divmod(step, 3)
         board = Board(19.5, 8.8)
         board.block(0.6, 1.3, X, "x", BLUE)
@@ -133,9 +130,7 @@ def weight_gradient(stride=2):
             16,
             ha="left",
         )
-        return board
-
-    return draw, 9
+        yield board
 
 
 @flipbook(
@@ -155,7 +150,7 @@ def input_gradient(stride=1):
     fill = np.full(wide.shape, "#F6F6F6", dtype=object)
     fill[2:-2:stride, 2:-2:stride] = "#BDBDBD"
 
-    def draw(step):
+    for step in range(n * n):
         i, j = divmod(step, n)
         board = Board(n + 14.5, n + 4, cell=0.42)
         board.block(0.5, 1.3, wide, "dout in zeros", GREY, fill=fill)
@@ -166,9 +161,7 @@ def input_gradient(stride=1):
         board.frame(n + 9 + j, 1.3 + i)
         board.text(n + 3.55, 3.8, "⋆", 40)
         board.text(n + 8.3, 3.8, "=", 24)
-        return board
-
-    return draw, n * n
+        yield board
 
 
 @picture(
@@ -268,7 +261,7 @@ def windows_become_rows():
     cols = ops.im2col(x, (2, 2))
     fill = [[tint(CHANNELS[c // 4], 0.25) for c in range(8)]] * 6
 
-    def draw(step):
+    for step in range(6):
         board = Board(20.6, 9.4, cell=0.44)
         channels(board, 0.5, 1.3, x[0], ["x, channel 0", "x, channel 1"], divmod(step, 3))
         written = np.where(np.arange(6)[:, None] <= step, cols, np.nan)
@@ -281,9 +274,7 @@ def windows_become_rows():
         board.block(18.2, 1.3, written @ w[:, None], "out", GREY)
         board.frame(18.2, 1.3 + step)
         board.arrow((4.7, 4.3), (5.8, 1.8 + step), INK)
-        return board
-
-    return draw, 6
+        yield board
 
 
 @flipbook(
@@ -296,7 +287,7 @@ def rows_walk_back():
     """col2im: each row is added where its window was."""
     cols = np.random.default_rng(2).integers(-3, 6, size=(6, 8)).astype(float)
 
-    def draw(step):
+    for step in range(6):
         board = Board(18.2, 9.4, cell=0.46)
         fill = [[tint(CHANNELS[c // 4], 0.25 if i <= step else 0.07) for c in range(8)] for i in range(6)]
         board.block(0.5, 1.3, cols, "c", INK, fill=fill)
@@ -305,9 +296,7 @@ def rows_walk_back():
         so_far = np.where(np.arange(6)[:, None] <= step, cols, 0)
         image = ops.col2im(so_far, (1, 2, 3, 4), (2, 2))[0]
         channels(board, 12.6, 1.3, image, ["channel 0", "channel 1"], divmod(step, 3))
-        return board
-
-    return draw, 6
+        yield board
 
 
 def median_time(run, repeats=5):
@@ -368,7 +357,7 @@ def tied_matrix():
     def paint(values):
         return [[shades[int(v)] for v in row] for row in values]
 
-    def draw(step):
+    for step in range(m * m):
         top, left = divmod(step, m)
         window = np.zeros((n, n))
         window[top : top + f, left : left + f] = np.arange(1, 10).reshape(f, f)
@@ -383,6 +372,4 @@ def tied_matrix():
         board.text(6.5, 13.3, "the window in x", 16, BLUE, weight="bold")
         board.text(16.5, 17.5, "out = A x", 24, ha="left")
         board.text(16.5, 22.5, "dx = Aᵀ dout", 24, BLUE, ha="left")
-        return board
-
-    return draw, m * m
+        yield board
