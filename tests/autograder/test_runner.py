@@ -1,0 +1,338 @@
+"""The two processes: what tests can ask of a student's code, and what the code cannot do to them."""
+
+import os
+import textwrap
+from dataclasses import replace
+
+import pytest
+
+from autograder.runner import Cell, Plan, Runner
+from autograder.sandbox import Limits
+
+LIMITS = Limits(cell_seconds=5, call_seconds=3, test_seconds=12, seconds=90, memory=250 << 20)
+
+
+@pytest.fixture(scope="module")
+def runner():
+    runner = Runner()
+    yield runner
+    runner.close()
+
+
+@pytest.fixture
+def grade(runner, isolate):
+    """grade(code, test, ...) -> the results of a notebook with one student cell and these tests of one point each."""
+
+    def run(code, *tests, setup="import numpy as np", visible=None, **settings):
+        cells = [Cell("code", "run", textwrap.dedent(code))]
+        for number, test in enumerate(tests):
+            test = textwrap.dedent(test)
+            cells.append(Cell(f"t{number}", "test", test, points=1, visible=test if visible is None else visible))
+        limits = settings.pop("limits", LIMITS)
+        return runner.run(Plan(cells, setup=[setup], limits=limits, isolate=settings.pop("isolate", isolate), **settings))
+
+    return run
+
+
+GOOD = """
+    import numpy as np
+    class Cache:
+        def __init__(self, x): self.x = x
+    def forward(x): return 2 * x, Cache(x)
+    def backward(dout, cache): return dout * cache.x
+    def apply(f, x): return f(f(x))
+    def fill(x): x[...] = 7
+    def refuse(n): raise ValueError(f"{n} does not fit")
+    def draw(rng): return rng.normal()
+    def count(n): return (i * i for i in range(n))
+    class Net:
+        def __init__(self, k): self.k, self.seen = k, []
+        def __call__(self, x): self.seen.append(x); return self.k * x
+    table = {"a": [1, 2], "b": (3, None)}
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "out, cache = forward(np.arange(3.0)); assert (backward(np.ones(3), cache) == np.arange(3)).all()",
+        "assert apply(lambda x: x + 1, 3) == 5",
+        "assert apply(lambda x: forward(x)[0], 3) == 12",
+        "x = np.zeros(3); fill(x); assert (x == 7).all()",
+        "x = [np.zeros(3)]; fill(x[0]); assert x[0].sum() == 21",
+        "try:\n    refuse(7)\nexcept ValueError as error:\n    assert '7 does not fit' in str(error)\nelse:\n    assert False",
+        "a, b = np.random.default_rng(1), np.random.default_rng(1); assert draw(a) == b.normal() and a.normal() == b.normal()",
+        "assert list(count(4)) == [0, 1, 4, 9]",
+        "net = Net(3); assert net(2) == 6 and net.k == 3 and net.seen == [2] and isinstance(net, Net)",
+        "assert table == {'a': [1, 2], 'b': (3, None)}",
+        "def helper():\n    return forward(np.ones(1))[0]\nassert helper() == 2",
+        "old = forward\ndel forward\ntry:\n    forward(1)\nexcept NameError:\n    pass\nelse:\n    assert False\nfinally:\n    forward = old",
+        "assert np.allclose(forward(np.asfortranarray(np.eye(3)[::-1]))[0], 2 * np.eye(3)[::-1])",
+    ],
+)
+def test_what_tests_can_ask(grade, test):
+    assert grade(GOOD, test)[1].message == ""
+    assert grade(GOOD, test)[1].score == 1
+
+
+def test_no_state_passes_from_one_test_to_the_next(grade):
+    code = "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)"
+    assert [r.score for r in grade(code, "assert f(1) == 1", "assert f(2) == 1", "assert seen == []")[1:]] == [1, 1, 1]
+
+
+def test_a_test_sees_the_notebook_as_it_was_at_its_place(runner, isolate):
+    cells = [Cell("a", "run", "x = 1"), Cell("t", "test", "assert x == 1", points=1), Cell("b", "run", "x = 2"), Cell("u", "test", "assert x == 2", points=1)]
+    assert [r.score for r in runner.run(Plan(cells, limits=LIMITS, isolate=isolate))] == [None, 1, None, 1]
+
+
+def test_partial_credit_as_nbgrader_has_it(grade):
+    tests = ["0.25", "1", "None", "'text'", "0.0", "2.0", "-1.0", "float('nan')"]
+    assert [r.score for r in grade("", *tests)[1:]] == [0.25, 1, 1, 1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("while True: pass", "more than 3 s"),
+        ("import os; os._exit(0)", "process ended"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "process ended"),
+        ("import ctypes; ctypes.string_at(0)", "process ended"),
+        ("import sys; sys.exit(0)", "ended itself"),
+        ("raise SystemExit", "ended itself"),
+        ("raise KeyboardInterrupt", "interrupted"),
+        ("raise GeneratorExit", "ended itself"),
+        ("return f(x)", "RecursionError"),
+        ("return input()", "Your code raised"),
+        ("raise NotImplementedError", "Not written yet"),
+        ("x = []\n    while True: x.append(bytearray(10**7))", "memory"),
+        ("import time; time.sleep(100)", "more than 3 s"),
+        ("try:\n        while True: pass\n    except BaseException: pass\n    while True: pass", "more than 3 s"),
+        ("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n    while True: pass", "more than 3 s"),
+    ],
+)
+def test_a_broken_limit_costs_that_test_alone(grade, body, says):
+    code = f"def f(x):\n    {body}\ndef g(x):\n    return x + 1"
+    results = grade(code, "assert g(1) == 2", "assert f(1) == 2", "assert g(2) == 3")[1:]
+    assert [r.score for r in results] == [1, 0, 1]
+    assert says in results[1].message
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "while True: pass",
+        "import os; os._exit(0)",
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "import sys; sys.exit(3)",
+        "x = []\nwhile True: x.append(bytearray(10**7))",
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
+        "print('x' * 10**8)",
+        "this is no python",
+        "import os\nfor fd in range(3, 256):\n    try: os.close(fd)\n    except OSError: pass",
+        "import sys; sys.stdout = sys.stderr = None",
+        "import threading, time\nfor _ in range(3): threading.Thread(target=time.sleep, args=(100,), daemon=True).start()",
+        "import IPython; IPython.get_ipython().run_cell = None",
+        "get_ipython().user_ns.clear()",
+        "import gc\nfor o in gc.get_objects():\n    if type(o).__name__ == 'Worker': o.do_name = None; o._answer = print",
+    ],
+)
+def test_a_cell_that_breaks_its_process_costs_its_own_exercise(runner, isolate, cell):
+    cells = [
+        Cell("a", "run", "def g(x):\n    return x + 1"),
+        Cell("before", "test", "assert g(1) == 2", points=1),
+        Cell("bad", "run", cell),
+        Cell("b", "run", "def h(x):\n    return x + 2"),
+        Cell("after", "test", "assert h(1) == 3", points=1),
+    ]
+    limits = replace(LIMITS, cell_seconds=2)
+    results = {r.id: r for r in runner.run(Plan(cells, limits=limits, isolate=isolate))}
+    assert results["before"].score == 1
+    if "gc" not in cell and "run_cell" not in cell:  # who cripples the machinery in a way that looks alive harms later cells of the same notebook only
+        assert results["after"].score == 1
+    assert sum(len(str(o)) for r in results.values() for o in r.outputs) < 100_000
+
+
+CHEATS = """
+    import builtins, sys, types
+    import numpy as np
+    class Equal:
+        def __eq__(self, other): return True
+        def __ne__(self, other): return False
+        def __array__(self, *a, **k): return np.zeros(3)
+        def __bool__(self): return True
+        def __float__(self): return 6.0
+        def __len__(self): return 3
+        def __getitem__(self, i): return Equal()
+        def __class_getitem__(cls, i): return 1
+    class EqualArray(np.ndarray):
+        def __eq__(self, other): return np.ones(3, bool)
+        def __array_ufunc__(self, *a, **k): return np.zeros(3)
+    def equal(x): return Equal()
+    def equal_array(x): return np.full(3, 9.0).view(EqualArray)
+    def nan(x): return np.full(3, np.nan)
+    def empty(x): return np.zeros((0,))
+    def nothing(x): return None
+    def wide(x): return np.zeros((5, 3))
+    def huge(x): return np.zeros(10**9, np.uint8)
+    def deep(x):
+        y = []
+        for _ in range(10**4): y = [y]
+        return y
+    def text(x): return "0 0 0"
+    for name in ("assert_allclose", "assert_array_equal", "assert_equal"):
+        setattr(np.testing, name, lambda *a, **k: None)
+    builtins.AssertionError = builtins.Exception = type("Never", (BaseException,), {})
+    builtins.all = builtins.isinstance = builtins.abs = lambda *a: True
+    np.allclose = np.array_equal = np.all = lambda *a, **k: True
+    sys.excepthook = lambda *a: None
+    sys.modules["cnnlib.check"] = types.ModuleType("check")
+"""
+
+
+@pytest.mark.parametrize("name", ["equal", "equal_array", "nan", "empty", "nothing", "wide", "huge", "deep", "text"])
+@pytest.mark.parametrize("test", ["np.testing.assert_allclose({}(1), np.arange(3.0))", "from cnnlib import check\ncheck.function({}, lambda x: np.arange(3.0), [(1,)])"])
+def test_a_value_that_lies_has_no_points(grade, name, test):
+    assert grade(CHEATS, test.format(name))[1].score == 0
+
+
+def test_what_a_student_patches_does_not_reach_the_tests(grade):
+    results = grade(CHEATS, "assert all([0, 1]) is False", "assert not np.allclose(1, 2)", "np.testing.assert_equal(1, 2)", "assert isinstance(3, int)")
+    assert [r.score for r in results[1:]] == [1, 1, 0, 1]
+
+
+def test_hidden_tests_are_not_there_to_be_read(grade):
+    spy = """
+        import gc, inspect, os, sys
+        def look(x):
+            found = []
+            for o in gc.get_objects():
+                try: found.append(repr(o)[:200] if isinstance(o, (str, bytes, list, dict, tuple)) else "")
+                except Exception: pass
+            for folder in (".", "/course", "/tmp", "/proc", os.path.expanduser("~")):
+                for root, _, files in os.walk(folder):
+                    if "cnnlib" in root: continue
+                    for name in files:
+                        try: found.append(open(os.path.join(root, name), errors="replace").read(10**5))
+                        except OSError: pass
+            frame = sys._getframe()
+            while frame: found.append(repr(frame.f_locals)[:10**5]); frame = frame.f_back
+            found.append(repr(dict(os.environ)))
+            return "_".join(["SECRET", "MARK"]) in "".join(found)
+    """
+    result = grade(spy, "expected = 'SECRET_MARK'\nassert look(1) is False", visible="")[1]
+    assert result.message == "" and result.score == 1
+
+
+def test_a_failed_hidden_test_shows_no_line_of_itself(grade):
+    result = grade("def f(x): return 3", "expected_secret = 4\nassert f(1) == expected_secret", visible="# hidden")[1]
+    assert result.score == 0 and "secret" not in result.message
+    told = grade("def f(x): return 3", "assert f(1) == 4, 'f forgets the bias'", visible="# hidden")[1]
+    assert "f forgets the bias" in told.message
+    library = grade("def f(x): return 3.0", "np.testing.assert_allclose(f(1), 4.25)", visible="# hidden")[1]
+    assert "4.25" not in library.message
+
+
+def test_trusted_names_come_before_the_students(grade):
+    results = grade("def oracle(x): return x\ndef f(x): return x", "assert f(3) == oracle(3)", trusted=["def oracle(x):\n    return 2 * x"])
+    assert results[1].score == 0
+
+
+def test_the_students_side_of_the_sandbox(grade, sandboxed, tmp_path):
+    secret = tmp_path / "gradebook.db"
+    secret.write_text("grades")
+    code = f"""
+        import os, socket, subprocess
+        def read(path):
+            try: return open(path).read()
+            except OSError: return None
+        def write(path):
+            try: open(path, "w").write("x"); return True
+            except OSError: return False
+        def net():
+            try: socket.create_connection(("127.0.0.1", 9), 1); return True
+            except OSError as error: return error.errno in (111,) and len(os.listdir("/sys/class/net")) > 1 if os.path.isdir("/sys/class/net") else False
+        def abstract():
+            s = socket.socket(socket.AF_UNIX)
+            try: s.bind("\\0autograder-test"); return True
+            except OSError: return False
+        def forks(n):
+            made = []
+            try:
+                for _ in range(n):
+                    pid = os.fork()
+                    if pid == 0:
+                        import time; time.sleep(60); os._exit(0)
+                    made.append(pid)
+            except OSError: pass
+            return len(made)
+        def disk(mb):
+            try:
+                with open("big", "wb") as f:
+                    for _ in range(mb): f.write(b"x" * 2**20)
+                return os.path.getsize("big") >> 20
+            except OSError: return os.path.getsize("big") >> 20
+        def who(): return os.getpid(), os.listdir("/proc"), dict(os.environ), os.listdir(".")
+        def kill():
+            try: os.kill(-1, 9)
+            except OSError: pass
+        def caps():
+            import ctypes
+            libc = ctypes.CDLL(None)
+            return libc.mount(b"none", b"/tmp", b"tmpfs", 0, None), libc.umount(b"/tmp")
+    """
+    tests = [
+        f"assert read({str(secret)!r}) is None and not write({str(secret)!r}) and not write({str(tmp_path / 'new')!r})",
+        "assert not write('/usr/x') and not write('/course/x') and not write('/course/cnnlib/x') and write('mine')",
+        "assert net() is False",
+        "assert 0 < forks(500) < 100",
+        "assert disk(400) <= 256",
+        "pid, proc, env, here = who(); assert not [p for p in proc if p.isdigit() and int(p) > 500] and set(here) <= {'mine', 'big'} and not [k for k in env if 'TOKEN' in k]",
+        "kill()",
+        "assert caps() == (-1, -1)",
+        f"assert read('/etc/passwd') is None and read({os.path.abspath('solutions/05_conv_backward.py')!r}) is None",
+    ]
+    os.environ["A_TOKEN"] = "secret"
+    try:
+        results = grade(code, *tests)
+    finally:
+        del os.environ["A_TOKEN"]
+    failed = [(test, r.message) for test, r in zip(tests, results[1:], strict=True) if r.score != 1 and test != "kill()"]
+    assert failed == []
+    assert secret.read_text() == "grades" and not (tmp_path / "new").exists()
+
+
+def test_two_submissions_share_nothing(grade, sandboxed):
+    leave = "open('/tmp/left', 'w').write('x')\nimport numpy as np\nnp.array = None\nimport os\nif os.fork() == 0:\n    import time; time.sleep(300)"
+    grade(leave, "assert True")
+    results = grade("import os, numpy as np", "import os\nassert True", "assert np.array([1]).sum() == 1")
+    assert [r.score for r in results[1:]] == [1, 1]
+    looks = grade("import os\ndef look(): return os.path.exists('/tmp/left'), os.path.exists('left')", "assert look() == (False, False)")
+    assert looks[1].score == 1
+
+
+def test_the_library_function_that_an_exercise_asks_for_is_withheld(grade):
+    code = """
+        from cnnlib import ops
+        def f(x, w, b): return ops.conv2d_forward(x, w, b)[0]
+        def g(x): return ops.relu_forward(x)[0]
+        def source():
+            import inspect, cnnlib.ops.conv as c
+            return inspect.getsource(c)
+    """
+    tests = [
+        "f(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), np.zeros(1))",
+        "assert g(np.array([-1.0, 2.0])).sum() == 2",
+        "assert 'sliding_window' not in source() and 'matmul' not in source()",
+    ]
+    results = grade(code, *tests, withheld=("cnnlib.ops.conv2d_forward",))
+    assert [r.score for r in results[1:]] == [0, 1, 1]
+    assert "what the exercise asks you to write" in results[1].message
+
+
+def test_output_is_kept_and_capped(grade):
+    code = "print('hello')\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\n41 + 1"
+    outputs = grade(code)[0].outputs
+    assert [o["output_type"] for o in outputs].count("display_data") == 1
+    assert any(o.get("text") == "hello\n" for o in outputs) and any(o.get("data", {}).get("text/plain") == "42" for o in outputs)
+    flood = grade("for _ in range(10**5): print('x' * 1000)")[0].outputs
+    assert sum(len(str(o)) for o in flood) < 50_000
