@@ -7,8 +7,10 @@
 # %% [markdown]
 # # 3 · Convolution
 #
-# You go from a layer that connects everything to a small filter that slides over an image, and write that layer yourself.
-# Follows *KAIST*, local connectivity and weight-tying; *CS231n (Samara)*, *Princeton COS 429* and *MVA*, convolution layer.
+# You go from a layer that connects everything to a small filter that slides over an image, and write that layer
+# yourself.
+# Follows *KAIST*, local connectivity and weight-tying; *CS231n (Samara)*, *Princeton COS 429* and *MVA*, convolution
+# layer.
 # About two hours.
 
 # %% tags=["setup"]
@@ -19,15 +21,18 @@ from cnnlib import demos
 # %% [markdown]
 # ## Three ways to connect
 #
-# A fully connected layer gives every output a weight for every input. Pixels that belong together lie close together, so a **local** layer
+# A fully connected layer gives every output a weight for every input. Pixels that belong together lie close together,
+# so a **local** layer
 # lets each output see only a small window, its *receptive field*; the windows start $S$ inputs apart, the *stride*.
-# And what is worth finding in one place is worth finding in another: let all windows share, or **tie**, the same weights.
+# And what is worth finding in one place is worth finding in another: let all windows share, or **tie**, the same
+# weights.
 
 # %%
 demos.connections()
 
 # %% [markdown]
-# The same layers twice, as wires and as matrices with a row per output. A local layer's matrix is mostly zeros; tied weights make one colour per diagonal.
+# The same layers twice, as wires and as matrices with a row per output. A local layer's matrix is mostly zeros; tied
+# weights make one colour per diagonal.
 
 # %% [markdown]
 # ## How many weights?
@@ -38,7 +43,8 @@ demos.connections()
 demos.weight_counts(image=(3, 32, 32), filters=6, size=5)
 
 # %% [markdown]
-# The axis is logarithmic: from millions to hundreds, for outputs of the same shape. Try `image=(1, 200, 200), filters=100, size=10`: 10,000 tied weights.
+# The axis is logarithmic: from millions to hundreds, for outputs of the same shape. Try `image=(1, 200, 200),
+# filters=100, size=10`: 10,000 tied weights.
 
 # %% [markdown]
 # ### Exercise 1 · conv1d_matrix (4 points)
@@ -56,7 +62,8 @@ demos.weight_counts(image=(3, 32, 32), filters=6, size=5)
 #
 # <details><summary>Hint</summary>
 #
-# Start from `np.zeros((n_out, n))` and assign to the slice `[i, i*stride : i*stride+F]` of each row. Where the stride does not fit, `//` leaves the last inputs unused.
+# Start from `np.zeros((n_out, n))` and assign to the slice `[i, i*stride : i*stride+F]` of each row. Where the stride
+# does not fit, `//` leaves the last inputs unused.
 # </details>
 
 
@@ -89,6 +96,7 @@ check.function(conv1d_matrix, reference, cases, mistakes=known("conv1d_matrix"))
 # %% test="conv1d_matrix_hidden" points=3
 # Hidden: other filters and sizes, strides 1, 2 and 3, a stride that does not fit, and the product with an input.
 ### BEGIN HIDDEN TESTS
+from autograder.mistakes import known
 from cnnlib import check
 
 normal = np.random.default_rng(31).standard_normal
@@ -107,9 +115,18 @@ def students_product(w, n, stride, x):
     return conv1d_matrix(w, n, stride) @ x
 
 
-cases = [(normal(1), 5, 1), (normal(4), 9, 1), (normal(3), 9, 2), (normal(3), 10, 2), (normal(2), 11, 3), (normal(5), 5, 1)]
-check.function(conv1d_matrix, by_columns, cases)
-check.function(students_product, product, [(*case, normal(case[1])) for case in cases], name="conv1d_matrix(w, n, stride) @ x")
+cases = [
+    (normal(1), 5, 1),
+    (normal(4), 9, 1),
+    (normal(3), 9, 2),
+    (normal(3), 10, 2),
+    (normal(2), 11, 3),
+    (normal(5), 5, 1),
+]
+check.function(conv1d_matrix, by_columns, cases, mistakes=known("conv1d_matrix"))
+check.function(
+    students_product, product, [(*case, normal(case[1])) for case in cases], name="conv1d_matrix(w, n, stride) @ x"
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -162,6 +179,7 @@ check.function(locally_connected, reference, cases, mistakes=known("locally_conn
 # %% test="locally_connected_hidden" points=3
 # Hidden: other sizes, strides 1, 2 and 3, windows that overlap and windows that leave gaps, a single output.
 ### BEGIN HIDDEN TESTS
+from autograder.mistakes import known
 from cnnlib import check
 
 normal = np.random.default_rng(32).standard_normal
@@ -183,13 +201,14 @@ cases = [
     (normal(5), normal((1, 5)), normal(1), 1),
     (normal(4), normal((4, 1)), normal(4), 1),
 ]
-check.function(locally_connected, by_matrix, cases)
+check.function(locally_connected, by_matrix, cases, mistakes=known("locally_connected"))
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # ## A window slides over an image
 #
-# In two dimensions the window is F×F pixels, and it always goes through the full depth: on a colour image a 5×5 filter has 5·5·3 = 75 weights.
+# In two dimensions the window is F×F pixels, and it always goes through the full depth: on a colour image a 5×5
+# filter has 5·5·3 = 75 weights.
 # Multiply the window by the filter, number by number, add the 75 products and a bias: that is **one** output pixel.
 # A window of 5 fits into 32 pixels in 28 places, so the map has 28×28 pixels.
 
@@ -259,8 +278,10 @@ check.function(correlate2d, reference, cases, mistakes=known("correlate2d"))
 # %% test="correlate2d_hidden" points=3
 # Hidden: planes and filters of other shapes, one as large as the plane, one of a single weight, and whole numbers.
 ### BEGIN HIDDEN TESTS
-from cnnlib import check
 from scipy import signal
+
+from autograder.mistakes import known
+from cnnlib import check
 
 rng = np.random.default_rng(33)
 
@@ -272,7 +293,7 @@ def by_scipy(x, w):
 shapes = [((6, 5), (3, 2)), ((5, 8), (2, 4)), ((4, 4), (4, 4)), ((3, 6), (1, 1)), ((6, 3), (5, 1))]
 cases = [(rng.normal(size=x), rng.normal(size=w)) for x, w in shapes]
 cases.append((rng.integers(-5, 6, size=(5, 6)), rng.integers(-5, 6, size=(3, 3))))
-check.function(correlate2d, by_scipy, cases)
+check.function(correlate2d, by_scipy, cases, mistakes=known("correlate2d"))
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -282,14 +303,16 @@ check.function(correlate2d, by_scipy, cases)
 #
 # $$\text{out}[i,j] = \sum_{u,v} w[u,v]\; x[i-u,\; j-v]$$
 #
-# The slides write this formula and draw the other one. Networks correlate and call it convolution; as the weights are learned, either will do.
+# The slides write this formula and draw the other one. Networks correlate and call it convolution; as the weights are
+# learned, either will do.
 # A symmetric kernel cannot tell the two apart, so test with one that can.
 
 # %%
 demos.flip()
 
 # %% [markdown]
-# Correlation returns the letter upside down, convolution as it is. `[-1 0 1]` changes sign. The bell is the same in both.
+# Correlation returns the letter upside down, convolution as it is. `[-1 0 1]` changes sign. The bell is the same in
+# both.
 
 # %% [markdown]
 # ### Exercise 4 · convolve2d (4 points)
@@ -330,8 +353,10 @@ check.function(convolve2d, reference, cases, mistakes=known("convolve2d"))
 # %% test="convolve2d_hidden" points=3
 # Hidden: planes and filters of other shapes, kernels that are symmetric in one axis only, and a lit pixel.
 ### BEGIN HIDDEN TESTS
-from cnnlib import check
 from scipy import signal
+
+from autograder.mistakes import known
+from cnnlib import check
 
 normal = np.random.default_rng(34).standard_normal
 
@@ -342,26 +367,32 @@ def by_scipy(x, w):
 
 shapes = [((6, 5), (3, 2)), ((5, 8), (2, 4)), ((4, 4), (4, 4)), ((3, 6), (1, 1))]
 cases = [(normal(x), normal(w)) for x, w in shapes]
-cases += [(normal((5, 6)), np.array([[1.0, 2, 1], [0, 0, 0], [-1, -2, -1]])), (np.eye(25)[12].reshape(5, 5), normal((3, 3)))]
-check.function(convolve2d, by_scipy, cases)
+cases += [
+    (normal((5, 6)), np.array([[1.0, 2, 1], [0, 0, 0], [-1, -2, -1]])),
+    (np.eye(25)[12].reshape(5, 5), normal((3, 3))),
+]
+check.function(convolve2d, by_scipy, cases, mistakes=known("convolve2d"))
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Many filters, many layers
 #
-# One filter gives one map. Six filters give six maps, stacked like the colours of an image: 28×28×6. So the next layer can treat them as its image.
+# One filter gives one map. Six filters give six maps, stacked like the colours of an image: 28×28×6. So the next
+# layer can treat them as its image.
 # Its filters go through the full depth again: 5×5×**6**.
 
 # %%
 demos.volumes(size=32, channels=3, layers=[(6, 5), (10, 5)])
 
 # %% [markdown]
-# The depth of a filter is the number of channels that it reads; the number of filters is the number of channels that it makes.
+# The depth of a filter is the number of channels that it reads; the number of filters is the number of channels that
+# it makes.
 
 # %% [markdown]
 # ## Stride and padding
 #
-# With **stride** $S$ the window moves $S$ pixels at a time, and the map shrinks. With **padding** $P$ the image gets a border of $P$ zeros, and the map grows:
+# With **stride** $S$ the window moves $S$ pixels at a time, and the map shrinks. With **padding** $P$ the image gets
+# a border of $P$ zeros, and the map grows:
 #
 # $$H' = \lfloor (H + 2P - F)/S \rfloor + 1$$
 #
@@ -435,8 +466,10 @@ check.function(conv2d_forward, ops.conv2d_forward, cases, returns="out, ...", mi
 # %% test="conv2d_forward_shapes" points=3
 # Hidden: stride 1 without padding. Batches, channels and filters from 1 to 4; images and filters that are not square.
 ### BEGIN HIDDEN TESTS
-from cnnlib import check
 from scipy import signal
+
+from autograder.mistakes import known
+from cnnlib import check
 
 normal = np.random.default_rng(35).standard_normal
 
@@ -452,12 +485,13 @@ cases = [
     (normal((2, 1, 6, 4)), normal((4, 1, 3, 1)), normal(4), 1, 0),
     (normal((1, 4, 3, 5)), normal((1, 4, 3, 5)), normal(1), 1, 0),
 ]
-check.function(conv2d_forward, by_planes, cases, returns="out, ...")
+check.function(conv2d_forward, by_planes, cases, returns="out, ...", mistakes=known("conv2d_forward"))
 ### END HIDDEN TESTS
 
 # %% test="conv2d_forward_padding" points=3
 # Hidden: padding 1, 2 and 3 with stride 1, a cache that lesson 5 can use.
 ### BEGIN HIDDEN TESTS
+from autograder.mistakes import known
 from cnnlib import check
 
 normal = np.random.default_rng(36).standard_normal
@@ -482,7 +516,7 @@ cases = [
     (normal((1, 3, 3, 5)), normal((2, 3, 5, 4)), normal(2), 1, 2),
     (normal((2, 1, 2, 3)), normal((2, 1, 4, 2)), normal(2), 1, 3),
 ]
-check.function(conv2d_forward, by_shifts, cases, returns="out, ...")
+check.function(conv2d_forward, by_shifts, cases, returns="out, ...", mistakes=known("conv2d_forward"))
 
 x, w, b, stride, pad = cases[1]
 cache = conv2d_forward(x.copy(), w.copy(), b.copy(), stride, pad)[1]
@@ -494,6 +528,7 @@ check.equal(tuple(cache[3:]), (stride, pad), what="stride and pad in the cache")
 # %% test="conv2d_forward_stride" points=3
 # Hidden: strides 2 and 3 with padding 0, 1 and 2, windows with overlap and with gaps, strides that do not fit.
 ### BEGIN HIDDEN TESTS
+from autograder.mistakes import known
 from cnnlib import check
 
 normal = np.random.default_rng(37).standard_normal
@@ -513,13 +548,14 @@ cases = [
     (normal((2, 2, 8, 7)), normal((3, 2, 3, 4)), normal(3), 3, 1),
     (normal((1, 2, 7, 8)), normal((1, 2, 2, 2)), normal(1), 3, 0),
 ]
-check.function(conv2d_forward, by_views, cases, returns="out, ...")
+check.function(conv2d_forward, by_views, cases, returns="out, ...", mistakes=known("conv2d_forward"))
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # ## What kernels see
 #
-# Before networks learned their filters, people wrote them by hand. Each picture below is one pass of the layer over a real photograph; its kernel is in the corner,
+# Before networks learned their filters, people wrote them by hand. Each picture below is one pass of the layer over a
+# real photograph; its kernel is in the corner,
 # orange for positive weights and purple for negative ones.
 
 # %%
@@ -527,13 +563,16 @@ use_mine = False  # True: every picture is made by your conv2d_forward
 demos.gallery(conv2d_forward if use_mine else None, name="chelsea")
 
 # %% [markdown]
-# Weights that add up to one keep the brightness; weights that add up to zero leave a flat surface grey and answer only to edges.
+# Weights that add up to one keep the brightness; weights that add up to zero leave a flat surface grey and answer
+# only to edges.
 
 # %% [markdown]
 # ## Recap
 #
-# - A fully connected layer pays a weight for every pair of input and output. Windows make its matrix sparse, tied weights make it cheap.
-# - One output pixel is F·F·C products and a bias. A 5×5 filter over 32×32×3 gives 28×28; six of them 28×28×6; ten of 5×5×6 after that 24×24×10.
+# - A fully connected layer pays a weight for every pair of input and output. Windows make its matrix sparse, tied
+#   weights make it cheap.
+# - One output pixel is F·F·C products and a bias. A 5×5 filter over 32×32×3 gives 28×28; six of them 28×28×6; ten of
+#   5×5×6 after that 24×24×10.
 # - Networks correlate. Convolution turns the filter by 180°; a symmetric kernel cannot tell.
 # - Stride makes maps smaller, padding makes them larger.
 #
@@ -542,9 +581,12 @@ demos.gallery(conv2d_forward if use_mine else None, name="chelsea")
 # %% [markdown]
 # ## Your question (2 points)
 #
-# Write one question about this lesson: something that stayed unclear, that surprised you, or that you would like to try.
+# Write one question about this lesson: something that stayed unclear, that surprised you, or that you would like to
+# try.
 # A typical question earns 1 point, one that shows thought earns 2.
 
 # %% [markdown] answer="your_question" points=2
-# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why does a 5×5 filter have 75 weights?"
-# One that shows thought (2 points) goes a step further: "Tied weights assume that an image looks alike everywhere. Would a camera that always sees sky above and road below do better with a local layer?"
+# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why does a 5×5 filter have 75
+# weights?"
+# One that shows thought (2 points) goes a step further: "Tied weights assume that an image looks alike everywhere.
+# Would a camera that always sees sky above and road below do better with a local layer?"

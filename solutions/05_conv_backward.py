@@ -7,21 +7,24 @@
 # %% [markdown]
 # # 5 · Backward through a convolution
 #
-# You write the backward pass of a convolution layer: first from the chain rule, pixel by pixel, then as one matrix product.
-# Follows *CS231n (Samara)*, backprop with vectors and matrices, and *INRIA*, backward propagation, both applied to the layer of lesson 3.
+# You write the backward pass of a convolution layer: first from the chain rule, pixel by pixel, then as one matrix
+# product.
+# Follows *CS231n (Samara)*, backprop with vectors and matrices, and *INRIA*, backward propagation, both applied to
+# the layer of lesson 3.
 # About three hours.
 
 # %% tags=["setup"]
 import numpy as np
 
-from cnnlib import demos, ops
+from cnnlib import demos
 
 # %% [markdown]
 # ## One layer, three gradients
 #
 # A convolution layer takes `x`, `w` and `b` and gives `out`. Somewhere behind it stands one number, the loss $L$.
 # Training asks of each array: how does $L$ move when it moves? The layer need not know the rest of the network.
-# The **upstream** gradient `dout` arrives, the layer multiplies it by its **local** gradient, and the products flow **downstream**.
+# The **upstream** gradient `dout` arrives, the layer multiplies it by its **local** gradient, and the products flow
+# **downstream**.
 
 # %%
 demos.one_layer()
@@ -36,8 +39,10 @@ demos.one_layer()
 #
 # $$\text{out}[i,j] = b + \sum_{u,v} w[u,v]\; x[iS+u,\; jS+v]$$
 #
-# In a product, the derivative by one factor is the other factor. So this pixel sends $\text{dout}[i,j]\cdot w$ to its window of `dx`,
-# $\text{dout}[i,j]\cdot$ window to `dw`, and plain $\text{dout}[i,j]$ to `db`. What lies outside the window receives nothing.
+# In a product, the derivative by one factor is the other factor. So this pixel sends $\text{dout}[i,j]\cdot w$ to its
+# window of `dx`,
+# $\text{dout}[i,j]\cdot$ window to `dw`, and plain $\text{dout}[i,j]$ to `db`. What lies outside the window receives
+# nothing.
 
 # %%
 demos.gradient_flow(stride=1)
@@ -56,13 +61,15 @@ demos.gradient_flow(stride=1)
 demos.overlap(kernel=3, strides=(1, 2, 3))
 
 # %% [markdown]
-# Each number counts the windows that contain a pixel, so it counts the terms in that pixel's `dx`. Stride 3 does not fit
+# Each number counts the windows that contain a pixel, so it counts the terms in that pixel's `dx`. Stride 3 does not
+# fit
 # 7 pixels exactly; here the size is rounded down (lesson 4 looks closer), and pixels in no window get gradient zero.
 
 # %% [markdown]
 # ## Seen from a weight
 #
-# Now stand at the receiver and collect. Weight $w[u,v]$ met the pixels $x[u,v],\ x[u,v+S],\ \dots$, one per output pixel:
+# Now stand at the receiver and collect. Weight $w[u,v]$ met the pixels $x[u,v],\ x[u,v+S],\ \dots$, one per output
+# pixel:
 #
 # $$\text{dw}[u,v] = \sum_{i,j} \text{dout}[i,j]\; x[iS+u,\; jS+v] \qquad\qquad \text{db} = \sum_{i,j}\text{dout}[i,j]$$
 #
@@ -72,7 +79,8 @@ demos.overlap(kernel=3, strides=(1, 2, 3))
 demos.weight_gradient(stride=2)
 
 # %% [markdown]
-# The framed pixels are those that the weight met. With `stride=1` the gaps close, and `dw` is an ordinary correlation of `x` with `dout`.
+# The framed pixels are those that the weight met. With `stride=1` the gaps close, and `dw` is an ordinary correlation
+# of `x` with `dout`.
 
 # %% [markdown]
 # ## Seen from an input pixel
@@ -81,22 +89,26 @@ demos.weight_gradient(stride=2)
 #
 # $$\text{dx}[p,q] = \sum_{u,v} w[u,v]\; \text{dout}[p-u,\; q-v]$$
 #
-# The minus signs turn the filter by 180°, and windows over the edge meet zeros: a *full* correlation of `dout` with the flipped filter.
+# The minus signs turn the filter by 180°, and windows over the edge meet zeros: a *full* correlation of `dout` with
+# the flipped filter.
 # For $S>1$, put $S-1$ zeros between the entries of `dout` first.
 
 # %%
 demos.input_gradient(stride=1)
 
 # %% [markdown]
-# The corner pixel of `dx` has one term, because only one window contains it. In code it is easier to add each share where it belongs, as in the first slider.
+# The corner pixel of `dx` has one term, because only one window contains it. In code it is easier to add each share
+# where it belongs, as in the first slider.
 
 # %% [markdown]
 # ## Padding, channels, batch
 #
 # Three more rules, and the single-channel formulas become the real layer.
 #
-# - **Padding** surrounds `x` by zeros. On the way back, compute the gradient of the padded image, then cut the border off.
-# - **Channels**: filter $k$ meets channel $c$ with its own slice $w[k,c]$. `dw[k, c]` pairs `dout[:, k]` with `x[:, c]`; `dx[:, c]` sums over all filters $k$.
+# - **Padding** surrounds `x` by zeros. On the way back, compute the gradient of the padded image, then cut the border
+#   off.
+# - **Channels**: filter $k$ meets channel $c$ with its own slice $w[k,c]$. `dw[k, c]` pairs `dout[:, k]` with `x[:,
+#   c]`; `dx[:, c]` sums over all filters $k$.
 # - **Batch**: every image has its own `dx`; `dw` and `db` sum over all images.
 
 # %% [markdown]
@@ -106,13 +118,15 @@ demos.input_gradient(stride=1)
 #
 # $$\frac{\partial L}{\partial w_m} \approx \frac{L(w_m+h)-L(w_m-h)}{2h}$$
 #
-# It takes two forward passes per number, far too slow for training, and just right for judging a backward pass on a small array.
+# It takes two forward passes per number, far too slow for training, and just right for judging a backward pass on a
+# small array.
 
 # %%
 demos.referee()
 
 # %% [markdown]
-# Left, the slope of the line is the gradient of that one weight. Middle, a correct `dx` lies on the diagonal; right, one that forgets the flip is a cloud.
+# Left, the slope of the line is the gradient of that one weight. Middle, a correct `dx` lies on the diagonal; right,
+# one that forgets the flip is a cloud.
 
 # %% [markdown]
 # ### Exercise 1 · conv2d_backward (14 points)
@@ -127,20 +141,24 @@ demos.referee()
 # | `w`, `dw` | (K, C, FH, FW), not always square |
 # | `b`, `db` | (K,) |
 #
-# `stride` and `pad` are integers, the same for rows and columns. With `xp` the padded input and $n$ an image of the batch:
+# `stride` and `pad` are integers, the same for rows and columns. With `xp` the padded input and $n$ an image of the
+# batch:
 #
 # $$\text{db}_k \mathrel{+}= \text{dout}_{nkij} \qquad \text{dw}_{kcuv} \mathrel{+}= \text{dout}_{nkij}\;\text{xp}_{n,c,iS+u,jS+v} \qquad
 # \text{dxp}_{n,c,iS+u,jS+v} \mathrel{+}= \text{dout}_{nkij}\; w_{kcuv}$$
 #
-# About 12 lines. `db`, `dw` and `dx` earn points separately: return `None` for one that you do not have yet. Speed does not count.
+# About 12 lines. `db`, `dw` and `dx` earn points separately: return `None` for one that you do not have yet. Speed
+# does not count.
 #
 # <details><summary>Hint: where to begin</summary>
 #
-# Two loops over the output pixels `i, j`. `xp[:, :, i*stride : i*stride+FH, j*stride : j*stride+FW]` is the window, for all images and channels at once.
+# Two loops over the output pixels `i, j`. `xp[:, :, i*stride : i*stride+FH, j*stride : j*stride+FW]` is the window,
+# for all images and channels at once.
 # </details>
 # <details><summary>Hint: the shares of one output pixel</summary>
 #
-# `g = dout[:, :, i, j]` has shape (N, K) and the window (N, C, FH, FW). The share of `dw` sums over N: `np.tensordot(g, window, axes=(0, 0))`.
+# `g = dout[:, :, i, j]` has shape (N, K) and the window (N, C, FH, FW). The share of `dw` sums over N:
+# `np.tensordot(g, window, axes=(0, 0))`.
 # The share of `dx` sums over K.
 # </details>
 
@@ -189,6 +207,7 @@ check.function(conv2d_backward, reference, cases, returns="dx, dw, db", mistakes
 # %% test="conv2d_backward_db" points=2
 # Hidden: db alone, for batches of 1 and more, one and several filters, and output maps that are not square.
 ### BEGIN HIDDEN TESTS
+from autograder.mistakes import known
 from cnnlib import check
 
 normal = np.random.default_rng(51).standard_normal
@@ -200,15 +219,16 @@ cases = [
 
 
 def by_filter(dout, cache):
-    return np.array([dout[:, k].sum() for k in range(dout.shape[1])])
+    return None, None, np.array([dout[:, k].sum() for k in range(dout.shape[1])])
 
 
-check.function(lambda dout, cache: conv2d_backward(dout, cache)[2], by_filter, cases, name="db of conv2d_backward")
+check.function(conv2d_backward, by_filter, cases, returns="_, _, db", mistakes=known("conv2d_backward"))
 ### END HIDDEN TESTS
 
 # %% test="conv2d_backward_dw" points=3
 # Hidden: dw alone, for other shapes, strides 1, 2 and 3, padding 0, 1 and 2, and a stride that does not fit.
 ### BEGIN HIDDEN TESTS
+from autograder.mistakes import known
 from cnnlib import check
 
 normal = np.random.default_rng(52).standard_normal
@@ -231,18 +251,20 @@ def by_windows(dout, cache):
     x, w, _, stride, pad = cache
     xp = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     windows = np.lib.stride_tricks.sliding_window_view(xp, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
-    return np.einsum("nkij,ncijuv->kcuv", dout, windows)
+    return None, np.einsum("nkij,ncijuv->kcuv", dout, windows), None
 
 
 cases = [case(*shape) for shape in shapes]
-check.function(lambda dout, cache: conv2d_backward(dout, cache)[1], by_windows, cases, name="dw of conv2d_backward")
+check.function(conv2d_backward, by_windows, cases, returns="_, dw, _", mistakes=known("conv2d_backward"))
 ### END HIDDEN TESTS
 
 # %% test="conv2d_backward_dx" points=4
 # Hidden: dx alone, for other shapes, strides 1, 2 and 3, padding 0, 1 and 2, and a stride that does not fit.
 ### BEGIN HIDDEN TESTS
-from cnnlib import check
 from scipy.signal import convolve2d
+
+from autograder.mistakes import known
+from cnnlib import check
 
 normal = np.random.default_rng(53).standard_normal
 shapes = [  # x, w, stride, pad
@@ -270,18 +292,20 @@ def by_convolution(dout, cache):
     for n, k, c in np.ndindex(len(x), *w.shape[:2]):
         wide = convolve2d(spread[n, k], w[k, c], mode="full")
         dx[n, c] += wide[pad : wide.shape[0] - pad, pad : wide.shape[1] - pad]
-    return dx
+    return dx, None, None
 
 
 cases = [case(*shape) for shape in shapes]
-check.function(lambda dout, cache: conv2d_backward(dout, cache)[0], by_convolution, cases, name="dx of conv2d_backward")
+check.function(conv2d_backward, by_convolution, cases, returns="dx, _, _", mistakes=known("conv2d_backward"))
 ### END HIDDEN TESTS
 
 # %% test="conv2d_backward_gradient_check" points=3
 # Hidden: the referee. All three gradients against differences of a forward pass, with random upstream gradients.
 ### BEGIN HIDDEN TESTS
-from cnnlib import check
 from scipy.signal import correlate2d
+
+from autograder.mistakes import known
+from cnnlib import check
 
 normal = np.random.default_rng(54).standard_normal
 
@@ -298,7 +322,7 @@ cases = [
     (normal((2, 1, 5, 4)), normal((3, 1, 3, 2)), normal(3), 2, 1),
     (normal((1, 2, 4, 5)), normal((2, 2, 4, 3)), normal(2), 2, 2),
 ]
-check.gradient(forward, conv2d_backward, cases, wrt=("x", "w", "b"))
+check.gradient(forward, conv2d_backward, cases, wrt=("x", "w", "b"), mistakes=known("conv2d_backward"))
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -317,8 +341,10 @@ demos.learn_a_filter(conv2d_backward if use_mine else None)
 # %% [markdown]
 # ## Windows become rows
 #
-# Loops over pixels are slow in Python; products of matrices are fast everywhere. So copy every window into one row of a matrix, all channels in a line.
-# The filter becomes a column, and the whole layer is one product. The price is memory: at stride 1 a pixel is copied up to F·F times.
+# Loops over pixels are slow in Python; products of matrices are fast everywhere. So copy every window into one row of
+# a matrix, all channels in a line.
+# The filter becomes a column, and the whole layer is one product. The price is memory: at stride 1 a pixel is copied
+# up to F·F times.
 
 # %%
 demos.windows_become_rows()
@@ -338,12 +364,14 @@ demos.windows_become_rows()
 # | `stride`, `pad` | integers |
 # | returns | (N·H′·W′, C·FH·FW) |
 #
-# Rows are ordered by image, then row, then column of the output; columns by channel, then row, then column of the window.
+# Rows are ordered by image, then row, then column of the output; columns by channel, then row, then column of the
+# window.
 # H′ = (H + 2·pad − FH) // stride + 1, and W′ likewise. About 8 lines.
 #
 # <details><summary>Hint</summary>
 #
-# Three loops, over images, rows and columns, in this order. Cut the window out of the padded image, `.reshape(-1)` it, append it to a list.
+# Three loops, over images, rows and columns, in this order. Cut the window out of the padded image, `.reshape(-1)`
+# it, append it to a list.
 # </details>
 
 
@@ -377,6 +405,7 @@ check.function(im2col, ops.im2col, cases, mistakes=known("im2col"))
 # %% test="im2col_hidden" points=4
 # Hidden: other shapes, one channel and several, strides 1, 2 and 3, padding 0, 1 and 2, and a stride that does not fit.
 ### BEGIN HIDDEN TESTS
+from autograder.mistakes import known
 from cnnlib import check
 
 normal = np.random.default_rng(55).standard_normal
@@ -396,13 +425,14 @@ cases = [
     (normal((2, 2, 8, 7)), (2, 3), 3, 0),
     (normal((1, 3, 2, 3)), (2, 3), 1, 0),
 ]
-check.function(im2col, by_views, cases)
+check.function(im2col, by_views, cases, mistakes=known("im2col"))
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # ## The rows walk back
 #
-# `im2col` copies; the way back adds. `col2im` takes a matrix of that shape, cuts each row into its window and adds it to the image where the window was.
+# `im2col` copies; the way back adds. `col2im` takes a matrix of that shape, cuts each row into its window and adds it
+# to the image where the window was.
 # The two belong together like a matrix and its transpose: for every image $x$ and every matrix $c$,
 #
 # $$\langle \text{im2col}(x),\ c\rangle = \langle x,\ \text{col2im}(c)\rangle ,$$
@@ -431,7 +461,8 @@ demos.rows_walk_back()
 #
 # <details><summary>Hint</summary>
 #
-# Start from zeros of the padded size. Walk over images, rows and columns exactly as `im2col` does, take the next row, reshape it to (C, FH, FW), and add it with `+=`.
+# Start from zeros of the padded size. Walk over images, rows and columns exactly as `im2col` does, take the next row,
+# reshape it to (C, FH, FW), and add it with `+=`.
 # Cut the border off at the end: `pad : pad + H`. (With `pad = 0` the slice `pad:-pad` would be empty.)
 # </details>
 
@@ -467,6 +498,7 @@ check.function(col2im, ops.col2im, cases, mistakes=known("col2im"))
 # %% test="col2im_hidden" points=4
 # Hidden: other shapes, strides and paddings, and the identity <im2col(x), c> = <x, col2im(c)>.
 ### BEGIN HIDDEN TESTS
+from autograder.mistakes import known
 from cnnlib import check
 
 normal = np.random.default_rng(56).standard_normal
@@ -493,7 +525,7 @@ def by_addresses(cols, x_shape, kernel_size, stride, pad):
 
 
 cases = [(normal(addresses(*shape).shape), *shape) for shape in shapes]
-check.function(col2im, by_addresses, cases)
+check.function(col2im, by_addresses, cases, mistakes=known("col2im"))
 
 for cols, *shape in cases:
     x = normal(shape[0])
@@ -517,8 +549,10 @@ for cols, *shape in cases:
 #
 # <details><summary>Hint</summary>
 #
-# `im2col(...)` has one row per output pixel, `w.reshape(K, -1)` one row per filter. Their product has shape (N·H′·W′, K):
-# first `reshape` it to (N, H′, W′, K), then `transpose` the filters forward. A single `reshape` to (N, K, H′, W′) mixes pixels and filters.
+# `im2col(...)` has one row per output pixel, `w.reshape(K, -1)` one row per filter. Their product has shape (N·H′·W′,
+# K):
+# first `reshape` it to (N, H′, W′, K), then `transpose` the filters forward. A single `reshape` to (N, K, H′, W′)
+# mixes pixels and filters.
 # </details>
 
 
@@ -550,8 +584,10 @@ check.function(conv2d_forward_im2col, ops.conv2d_forward, cases, returns="out, .
 # %% test="conv2d_forward_im2col_hidden" points=4
 # Hidden: other shapes, filters that are not square, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
 ### BEGIN HIDDEN TESTS
-from cnnlib import check
 from scipy.signal import correlate2d
+
+from autograder.mistakes import known
+from cnnlib import check
 
 normal = np.random.default_rng(57).standard_normal
 
@@ -569,13 +605,15 @@ cases = [
     (normal((1, 3, 6, 5)), normal((2, 3, 4, 3)), normal(2), 2, 2),
     (normal((2, 2, 8, 7)), normal((3, 2, 3, 4)), normal(3), 3, 1),
 ]
-check.function(conv2d_forward_im2col, by_planes, cases, returns="out, ...")
+mistakes = known("conv2d_forward_im2col")
+check.function(conv2d_forward_im2col, by_planes, cases, returns="out, ...", mistakes=mistakes)
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Three ways, one result
 #
-# The same layer three times, timed now, on your machine: a Python loop over the windows, one product with `im2col`, and the course's library.
+# The same layer three times, timed now, on your machine: a Python loop over the windows, one product with `im2col`,
+# and the course's library.
 
 # %%
 use_mine = False  # True: your conv2d_forward_im2col joins the race
@@ -587,14 +625,17 @@ demos.race(conv2d_forward_im2col if use_mine else None)
 # %% [markdown]
 # ## One matrix, tied weights
 #
-# A convolution is linear in `x`, so it is a matrix: $\text{out} = A\,x$, with the image unrolled into one long column. Row $p$ of $A$ holds the filter
-# at the places of window $p$, and zeros elsewhere. Then nothing is left to derive: for a linear map, $\text{dx} = A^\top \text{dout}$.
+# A convolution is linear in `x`, so it is a matrix: $\text{out} = A\,x$, with the image unrolled into one long
+# column. Row $p$ of $A$ holds the filter
+# at the places of window $p$, and zeros elsewhere. Then nothing is left to derive: for a linear map, $\text{dx} =
+# A^\top \text{dout}$.
 
 # %%
 demos.tied_matrix()
 
 # %% [markdown]
-# Each colour is one weight. A row of $A$ says which pixels make an output. A row of $A^\top$ says from which outputs a pixel hears back,
+# Each colour is one weight. A row of $A$ says which pixels make an output. A row of $A^\top$ says from which outputs
+# a pixel hears back,
 # with the weights in reverse order: there is the flip again.
 
 # %% [markdown]
@@ -613,11 +654,13 @@ demos.tied_matrix()
 #
 # <details><summary>Hint: row by row</summary>
 #
-# For each filter and each window, put the filter into an image of zeros of the padded size, where the window is; cut the border off; unroll it. That is a row.
+# For each filter and each window, put the filter into an image of zeros of the padded size, where the window is; cut
+# the border off; unroll it. That is a row.
 # </details>
 # <details><summary>Hint: column by column</summary>
 #
-# Column $q$ of any matrix is its product with the unit vector $q$: what does the layer make of an image in which only pixel $q$ is lit?
+# Column $q$ of any matrix is its product with the unit vector $q$: what does the layer make of an image in which only
+# pixel $q$ is lit?
 # </details>
 
 
@@ -655,8 +698,9 @@ check.function(conv_as_matrix, reference, cases, mistakes=known("conv_as_matrix"
 # %% test="conv_as_matrix_hidden" points=4
 # Hidden: forward by A, backward by its transpose; other shapes, strides and paddings.
 ### BEGIN HIDDEN TESTS
-from cnnlib import check
 from scipy.signal import convolve2d, correlate2d
+
+from cnnlib import check
 
 normal = np.random.default_rng(58).standard_normal
 
@@ -713,14 +757,18 @@ check.function(backward, transpose_product, back, name="A.T @ dout with A = conv
 # | multiply by $A$ | multiply by $A^\top$ |
 #
 # `db` sums `dout`; `dw` correlates `x` with `dout`; `dx` sends `dout` back through the same weights.
-# A network with a wrong backward pass may still train, only worse. So compare with differences, on small arrays that are not square.
+# A network with a wrong backward pass may still train, only worse. So compare with differences, on small arrays that
+# are not square.
 
 # %% [markdown]
 # ## Your question (2 points)
 #
-# Write one question about this lesson: something that stayed unclear, that surprised you, or that you would like to try.
+# Write one question about this lesson: something that stayed unclear, that surprised you, or that you would like to
+# try.
 # A typical question earns 1 point, one that shows thought earns 2.
 
 # %% [markdown] answer="your_question" points=2
-# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why do shares add up where windows overlap?"
-# One that shows thought (2 points) goes a step further: "At stride 2 some pixels of `dx` have one term and others four. Does that pattern show in what earlier layers learn?"
+# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why do shares add up where
+# windows overlap?"
+# One that shows thought (2 points) goes a step further: "At stride 2 some pixels of `dx` have one term and others
+# four. Does that pattern show in what earlier layers learn?"
