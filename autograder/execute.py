@@ -9,6 +9,7 @@ import binascii
 import os
 import re
 import stat
+import sys
 import threading
 from pathlib import Path
 
@@ -37,6 +38,9 @@ def configure(c):
     c.Autograde.sanitize_preprocessors = [Overlay, CheckCellMetadata]
     c.Autograde.autograde_preprocessors = [TwoProcessRun, SaveAutoGrades, AssignLatePenalties, CheckCellMetadata]
     feedback.configure(c)
+    programs = str(Path(sys.executable).parent)  # nbgrader calls `alembic` by name
+    if programs not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = programs + os.pathsep + os.environ.get("PATH", "")
 
 
 class SubmissionExporter(NotebookExporter):

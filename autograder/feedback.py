@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+import bleach
 import nbgrader
 from latex2mathml.converter import convert
+from nbconvert.filters.strings import strip_files_prefix
 from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
 
 # code spans and fences are left alone; $$...$$ and $...$ are formulas
@@ -38,6 +40,31 @@ class OfflineMath(NbGraderPreprocessor):
         return cell, resources
 
 
+_TEXT = "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s span strong sub"
+_TEXT += " summary sup table tbody td th thead tr ul"
+_FORMULAS = "math mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover"
+_ATTRIBUTES = "alt title width height class id open align colspan rowspan display xmlns stretchy fence form separator mathvariant linethickness"
+_ATTRIBUTES += " columnalign rowspacing columnspacing displaystyle scriptlevel accent lspace rspace movablelimits"
+
+
+def _allowed(tag, name, value):
+    if name == "href":
+        return not value.strip().lower().startswith("data")
+    if name == "src":
+        return tag == "img"
+    return name in _ATTRIBUTES.split()
+
+
+def clean(html: str) -> str:
+    """HTML made from markdown, with nothing in it that a browser would run.
+
+    >>> clean("<b>x</b><img src=y onerror=run()><script>run()</script>")
+    '<b>x</b><img src="y">run()'
+    """
+    tags = (_TEXT + " " + _FORMULAS).split()
+    return bleach.clean(strip_files_prefix(html), tags=tags, attributes=_allowed, protocols=["http", "https", "mailto", "data"], strip=True)
+
+
 def configure(c):
     """Settings for `nbgrader generate_feedback` and Formgrader."""
     theirs = Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"
@@ -45,3 +72,4 @@ def configure(c):
     c.HTMLExporter.template_name = "offline"
     c.HTMLExporter.extra_template_basedirs = [str(Path(__file__).with_name("templates")), str(theirs)]
     c.HTMLExporter.sanitize_html = True
+    c.HTMLExporter.filters = {"strip_files_prefix": clean}  # the last filter of all markdown on nbgrader's pages

@@ -68,7 +68,10 @@ def run(course, lessons, submissions, output, isolate=True, student=None, force=
     log.setLevel(logging.INFO)
     try:
         for lesson in lessons:
-            convert(GenerateAssignment, config, log, lesson, force=True)
+            try:
+                convert(GenerateAssignment, config, log, lesson, force=True)
+            except NbGraderException:
+                raise Problem(f"The lesson {lesson} cannot be prepared; the reason stands in {output / 'grading.log'}.") from None
         rows = []
         for name, lesson, note in track(todo, "Grading", console=console or Console(quiet=True), transient=True):
             try:

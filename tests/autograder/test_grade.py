@@ -1,0 +1,182 @@
+"""`autograder grade` as an instructor meets it: bad input gets one sentence and loses nothing."""
+
+import json
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder import cli
+
+ROOT = Path(__file__).parents[2]
+LESSON = "squares"
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A course of one small lesson with a class of one good submission."""
+    folder = tmp_path / "course"
+    (folder / "solutions" / LESSON).mkdir(parents=True)
+    (folder / "solutions" / f"{LESSON}.py").touch()
+    shutil.copy(ROOT / "nbgrader_config.py", folder)
+    nb = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+
+    def cell(source, label, kind="code", **flags):
+        made = (nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell)(source, id=label)
+        made.metadata["nbgrader"] = {"grade_id": label, "schema_version": 3, "task": False, "grade": False, "solution": False, "locked": True} | flags
+        return made
+
+    nb.cells = [
+        cell("def square(x):\n    ### BEGIN SOLUTION\n    return x * x\n    ### END SOLUTION", "square", solution=True, locked=False),
+        cell("assert square(3) == 9\n### BEGIN HIDDEN TESTS\nassert square(-5) == 25\n### END HIDDEN TESTS", "test-square", grade=True, points=4),
+        cell("Why?", "why", "markdown", grade=True, solution=True, locked=False, points=2),
+    ]
+    nbformat.write(nb, folder / "solutions" / LESSON / f"{LESSON}.ipynb")
+    hand_in(folder, "ada", "def square(x):\n    return x ** 2")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def hand_in(course, student, answer, name=f"{LESSON}.ipynb"):
+    nb = nbformat.read(course / "solutions" / LESSON / f"{LESSON}.ipynb", as_version=4)
+    nb.cells[0].source = answer
+    target = course / "class" / student / LESSON
+    target.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nb, target / name)
+    return target / name
+
+
+@pytest.fixture
+def grade(isolate, capsys):
+    def run(*args, lesson=LESSON):
+        code = cli.main(["grade", lesson, "--submissions", "class", "--output", "out", *args, *([] if isolate else ["--no-sandbox"])])
+        out, err = capsys.readouterr()
+        return code, out + err
+
+    return run
+
+
+def scores(course):
+    lines = (course / "out" / "grades.csv").read_text().splitlines()
+    head = lines[0].split(",")
+    rows = [dict(zip(head, line.split(","), strict=True)) for line in lines[1:]]
+    return {row["student_id"]: float(row["raw_score"]) for row in rows}
+
+
+def test_a_class_is_graded(course, grade):
+    hand_in(course, "bob", "def square(x):\n    return 9")
+    hand_in(course, "cleo", "")
+    before = {p: p.read_bytes() for p in course.glob("class/**/*") if p.is_file()}
+    code, said = grade()
+    assert code == 0 and scores(course) == {"ada": 4, "bob": 0, "cleo": 0}
+    assert (course / "out" / "gradebook.db").exists()
+    page = (course / "out" / "feedback" / "bob" / LESSON / f"{LESSON}.html").read_text()
+    assert "A hidden test failed" in page and "square(-5" not in page and "https://" not in page.split("<body")[1]
+    assert "hidden" not in (course / "out" / "autograded" / "bob" / LESSON / f"{LESSON}.ipynb").read_text().lower().replace("a hidden test failed", "")
+    assert {p: p.read_bytes() for p in course.glob("class/**/*") if p.is_file()} == before
+
+
+def test_graded_twice_gives_the_same_and_a_new_submission_counts(course, grade):
+    grade()
+    hand_in(course, "ada", "def square(x):\n    return 9")
+    grade("--force")
+    assert scores(course) == {"ada": 0}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"cells": [{}]}', "not a notebook"])
+def test_a_broken_file_gets_no_points_and_stops_nobody(course, grade, content):
+    hand_in(course, "bob", "").write_text(content)
+    code, said = grade()
+    assert scores(course) == {"ada": 4, "bob": 0}
+    assert "Traceback" not in said
+
+
+def test_a_notebook_of_another_lesson_is_named(course, grade):
+    path = hand_in(course, "bob", "")
+    nb = json.loads(path.read_text())
+    for cell in nb["cells"]:
+        cell["metadata"]["nbgrader"]["grade_id"] += "-other"
+    path.write_text(json.dumps(nb))
+    _, said = grade()
+    assert "another notebook" in " ".join(said.replace("│", " ").split()) and scores(course)["bob"] == 0
+
+
+def test_two_notebooks_of_one_name_are_not_guessed(course, grade):
+    path = hand_in(course, "bob", "def square(x):\n    return x * x")
+    for folder in ("a", "b"):
+        (path.parent / folder).mkdir()
+        shutil.copy(path, path.parent / folder)
+    path.unlink()
+    code, said = grade()
+    assert code == 1 and "2 notebooks named squares.ipynb" in said and scores(course) == {"ada": 4}
+
+
+def test_a_renamed_notebook_is_taken_with_a_note(course, grade):
+    hand_in(course, "bob", "def square(x):\n    return x * x", name="squares (1).ipynb")
+    code, said = grade()
+    assert code == 0 and scores(course)["bob"] == 4 and "squares (1).ipynb" in said
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--student", "zoe"], "no folder for the student 'zoe'"),
+        (["--submissions", "nowhere"], "no folder nowhere"),
+        (["--submissions", "solutions"], "No submission of squares was found"),
+        (["--output", "/proc/no"], "Nothing can be written to /proc/no"),
+        (["--output", "nbgrader_config.py"], "Nothing can be written to nbgrader_config.py"),
+    ],
+)
+def test_what_the_instructor_can_mend_is_one_sentence(course, grade, args, says):
+    code, said = grade(*args)
+    assert code == 1 and says in said and "Traceback" not in said and len(said.strip().splitlines()) <= 2
+
+
+def test_an_unknown_lesson_is_named_with_the_known_ones(course, grade):
+    code, said = grade(lesson="cubes")
+    assert code == 1 and "no lesson 'cubes'" in said and "squares" in said
+
+
+def test_a_full_disk_loses_nothing(course, grade, monkeypatch):
+    grade()
+    before = scores(course)
+    full = Path("/dev/full")
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **kwargs: full.open("wb", buffering=0))
+    code, said = grade("--force")
+    assert code == 1 and "No space left" in said and scores(course) == before
+
+
+def test_a_link_to_another_file_brings_nothing_in(course, grade):
+    (course / "secret.txt").write_text("the grades of others")
+    (hand_in(course, "bob", "def square(x):\n    return x * x").parent / "notes.txt").symlink_to(course / "secret.txt")
+    grade()
+    assert scores(course)["bob"] == 4
+    for path in (course / "out").rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.suffix != ".db":
+            assert b"the grades of others" not in path.read_bytes()
+
+
+def test_without_bubblewrap_grading_stops_with_what_to_install(course, monkeypatch, capsys):
+    monkeypatch.setattr("autograder.sandbox.bubblewrap", lambda: None)
+    assert cli.main(["grade", LESSON, "--submissions", "class", "--output", "out"]) == 1
+    said = capsys.readouterr().err
+    assert "apt install bubblewrap" in said and "--no-sandbox" in said and not (course / "out" / "grades.csv").exists()
+
+
+def test_without_isolation_every_page_says_so(course, capsys):
+    assert cli.main(["grade", LESSON, "--submissions", "class", "--output", "out", "--no-sandbox"]) == 0
+    assert "Not isolated" in capsys.readouterr().out
+    assert scores(course) == {"ada": 4}
+    assert "without isolation" in (course / "out" / "feedback" / "ada" / LESSON / f"{LESSON}.html").read_text()
+
+
+def test_nothing_of_a_students_runs_in_a_browser(course, grade):
+    path = hand_in(course, "bob", "from IPython.display import HTML, display\ndisplay(HTML('<script>alert(1)</script>'))\nprint('<script>alert(2)</script>')")
+    nb = json.loads(path.read_text())
+    nb["cells"][2]["source"] = "<script>alert(3)</script><img src=x onerror=alert(4)>[x](javascript:alert(5))"
+    path.write_text(json.dumps(nb))
+    grade()
+    page = (course / "out" / "feedback" / "bob" / LESSON / f"{LESSON}.html").read_text().split("<body", 1)[1]
+    for bad in ("<script>alert", "onerror=alert", 'href="javascript:'):
+        assert bad not in page
