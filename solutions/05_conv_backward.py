@@ -22,9 +22,10 @@ from cnnlib import demos
 # ## One layer, three gradients
 #
 # A convolution layer takes `x`, `w` and `b` and gives `out`. Somewhere behind it stands one number, the loss $L$.
-# Training asks of each array: how does $L$ move when it moves? The layer need not know the rest of the network.
-# The **upstream** gradient `dout` arrives, the layer multiplies it by its **local** gradient, and the products flow
-# **downstream**.
+# The **upstream** gradient `dout` says how $L$ moves when a number of `out` moves. The layer knows the **local** gradients:
+# how `out` moves when its own inputs move. The chain rule multiplies the two and sums over all outputs $p$; the result flows **downstream**:
+#
+# $$\frac{\partial L}{\partial x_q} = \sum_p \frac{\partial L}{\partial \text{out}_p}\,\frac{\partial \text{out}_p}{\partial x_q}$$
 
 # %%
 demos.one_layer()
@@ -167,11 +168,12 @@ demos.referee()
 def conv2d_backward(dout, cache):
     """Gradients of a convolution layer.
 
-    dout: upstream gradient (N, K, H', W'); cache: (x, w, b, stride, pad) with x (N, C, H, W), w (K, C, FH, FW), b (K,).
+    dout: upstream gradient (N, K, H', W')
+    cache: (x, w, b, stride, pad) with x (N, C, H, W), w (K, C, FH, FW), b (K,)
     Returns dx, dw, db with the shapes of x, w, b.
     """
     ### BEGIN SOLUTION
-    x, w, b, stride, pad = cache
+    x, w, _, stride, pad = cache
     H, W = x.shape[2:]
     FH, FW = w.shape[2:]
     xp = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
@@ -226,7 +228,7 @@ check.function(conv2d_backward, by_filter, cases, returns="_, _, db", mistakes=k
 ### END HIDDEN TESTS
 
 # %% test="conv2d_backward_dw" points=3
-# Hidden: dw alone, for other shapes, strides 1, 2 and 3, padding 0, 1 and 2, and a stride that does not fit.
+# Hidden: dw alone, for other shapes, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -259,7 +261,7 @@ check.function(conv2d_backward, by_windows, cases, returns="_, dw, _", mistakes=
 ### END HIDDEN TESTS
 
 # %% test="conv2d_backward_dx" points=4
-# Hidden: dx alone, for other shapes, strides 1, 2 and 3, padding 0, 1 and 2, and a stride that does not fit.
+# Hidden: dx alone, for other shapes, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
 ### BEGIN HIDDEN TESTS
 from scipy.signal import convolve2d
 
@@ -403,7 +405,7 @@ cases = [
 check.function(im2col, ops.im2col, cases, mistakes=known("im2col"))
 
 # %% test="im2col_hidden" points=4
-# Hidden: other shapes, one channel and several, strides 1, 2 and 3, padding 0, 1 and 2, and a stride that does not fit.
+# Hidden: one channel and several, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -582,7 +584,7 @@ mistakes = known("conv2d_forward_im2col")
 check.function(conv2d_forward_im2col, ops.conv2d_forward, cases, returns="out, ...", mistakes=mistakes)
 
 # %% test="conv2d_forward_im2col_hidden" points=4
-# Hidden: other shapes, filters that are not square, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
+# Hidden: filters that are not square, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
 ### BEGIN HIDDEN TESTS
 from scipy.signal import correlate2d
 
@@ -666,7 +668,7 @@ demos.tied_matrix()
 
 # %% solution="conv_as_matrix"
 def conv_as_matrix(w, x_shape, stride, pad):
-    """The matrix A (K*H'*W', C*H*W) with A @ x.ravel() = the convolution of one image x of shape x_shape, unrolled."""
+    """The convolution of one image x of shape x_shape as a matrix A (K*H'*W', C*H*W), to be used as A @ x.ravel()."""
     ### BEGIN SOLUTION
     C, H, W = x_shape
     FH, FW = w.shape[2:]
@@ -722,11 +724,11 @@ def transpose_product(w, x_shape, stride, pad, dout):
 
 
 def forward(w, x_shape, stride, pad, x):
-    return conv_as_matrix(w, x_shape, stride, pad) @ x.ravel()
+    return np.asarray(conv_as_matrix(w, x_shape, stride, pad)) @ x.ravel()
 
 
 def backward(w, x_shape, stride, pad, dout):
-    return conv_as_matrix(w, x_shape, stride, pad).T @ dout.ravel()
+    return np.asarray(conv_as_matrix(w, x_shape, stride, pad)).T @ dout.ravel()
 
 
 cases = [  # w, x_shape, stride, pad, and the output's shape

@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from .. import gradcheck, ops
 from ..plot import BLUE, GREY, INK, ORANGE, ORDERED, PALE, SIGNED, Board, axes, flipbook, image, number, picture, tint
@@ -28,8 +29,9 @@ def one_layer():
     """A layer with its upstream, local and downstream gradients."""
     board = Board(20, 9.4)
     board.polygon([(8, 2.4), (11.6, 2.4), (11.6, 7), (8, 7)], PALE)
-    board.text(9.8, 4.2, "conv", 20, weight="bold")
-    board.text(9.8, 5.4, "local", 14, GREY)
+    board.text(9.8, 3.2, "conv", 20, weight="bold")
+    board.text(9.8, 4.3, "local", 15, GREY, style="italic")
+    board.text(9.8, 5.7, "∂out/∂x\n∂out/∂w\n∂out/∂b", 15, GREY)
     for y, name, colour, bend in [(1.6, "x", BLUE, 0.9), (4.7, "w", ORANGE, 0), (7.8, "b", INK, -0.9)]:
         board.text(1.0, y, name, 24, colour, weight="bold")
         board.arrow((1.8, y - 0.3), (7.8, y - 0.3 + bend), GREY)
@@ -64,21 +66,21 @@ def gradient_flow(stride=1):
         so_far = np.where(np.arange(size * size).reshape(size, size) <= step, dout, 0)
         dx, dw = backward(so_far, stride=stride)
         top, left, value = i * stride, j * stride, number(dout[i, j])
-        board = Board(19.5, 14)
+        board = Board(19.5, 13.1)
         board.block(0.6, 1.3, X, "x", BLUE)
         board.block(8.1, 1.3, W, "w", ORANGE)
         board.block(14.1, 1.3, dout, "dout", GREY)
         board.frame(0.6 + left, 1.3 + top, 3, 3)
         board.frame(14.1 + j, 1.3 + i)
-        board.block(0.6, 8.4, dx, "dx", BLUE)
-        board.block(8.1, 8.4, dw, "dw", ORANGE)
-        board.frame(0.6 + left, 8.4 + top, 3, 3)
-        board.frame(8.1, 8.4, 3, 3)
+        board.block(0.6, 7.9, dx, "dx", BLUE)
+        board.block(8.1, 7.9, dw, "dw", ORANGE)
+        board.frame(0.6 + left, 7.9 + top, 3, 3)
+        board.frame(8.1, 7.9, 3, 3)
         said = f"({value})" if dout[i, j] < 0 else value
-        board.text(13, 8.2, f"dout[{i}, {j}] = {value}", 17, GREY, ha="left", weight="bold")
-        board.text(13, 9.7, f"dx[window] += {said} · w", 17, BLUE, ha="left")
-        board.text(13, 11.0, f"dw += {said} · window", 17, ORANGE, ha="left")
-        board.text(13, 12.3, f"db += {said}", 17, ha="left")
+        board.text(13, 7.3, f"dout[{i}, {j}] = {value}", 17, GREY, ha="left", weight="bold")
+        board.text(13, 8.8, f"dx[window] += {said} · w", 17, BLUE, ha="left")
+        board.text(13, 10.1, f"dw += {said} · window", 17, ORANGE, ha="left")
+        board.text(13, 11.4, f"db += {said}, so far {number(so_far.sum())}", 17, ha="left")
         yield board
 
 
@@ -222,9 +224,8 @@ def learn_a_filter(conv2d_backward=None, steps=40, rate=0.2):
         dout = (out - target) / out.size
         dw = (conv2d_backward(dout, (x, w, b, 1, 0)) if conv2d_backward else ops.conv2d_backward(dout, cache))[1]
         w = w - rate * dw
-    figure = axes(height=5.4)[0]
-    figure.clear()
-    above, below = figure.subfigures(2, 1, height_ratios=[1.7, 1])
+    figure = Figure(figsize=(9.4, 5), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[2, 1])
     noise, made, curve = above.subplots(1, 3, width_ratios=[48, 35, 60])
     image(noise, x[0, 0], "x: noise")
     image(made, target[0, 0], "x ⋆ hidden filter")
@@ -236,13 +237,8 @@ def learn_a_filter(conv2d_backward=None, steps=40, rate=0.2):
     return figure
 
 
-def two_channels():
-    """The small image of the im2col pictures: 2 channels of 3 by 4 pixels."""
-    return np.arange(1, 25.0).reshape(1, 2, 3, 4)
-
-
 def channels(board, x, y, values, names, at=None):
-    """Two channels under each other, in two blues; at: the corner of a window framed in both."""
+    """Two channels under each other, blue and purple; at: the corner of a 2x2 window framed in both."""
     for c, colour in enumerate(CHANNELS):
         board.block(x, y + 4.6 * c, values[c], names[c], colour)
         if at:
@@ -257,7 +253,7 @@ def channels(board, x, y, values, names, at=None):
 )
 def windows_become_rows():
     """im2col: one row per output pixel, one column per weight."""
-    x, w = two_channels(), np.array([1, 0, 0, -1, 2, 0, 0, 1.0])
+    x, w = np.arange(1, 25.0).reshape(1, 2, 3, 4), np.array([1, 0, 0, -1, 2, 0, 0, 1.0])
     cols = ops.im2col(x, (2, 2))
     fill = [[tint(CHANNELS[c // 4], 0.25) for c in range(8)]] * 6
 
@@ -294,8 +290,8 @@ def rows_walk_back():
         board.frame(0.5, 1.3 + step, 1, 8)
         board.arrow((8.8, 1.8 + step), (11.6, 4.3), INK)
         so_far = np.where(np.arange(6)[:, None] <= step, cols, 0)
-        image = ops.col2im(so_far, (1, 2, 3, 4), (2, 2))[0]
-        channels(board, 12.6, 1.3, image, ["channel 0", "channel 1"], divmod(step, 3))
+        sums = ops.col2im(so_far, (1, 2, 3, 4), (2, 2))[0]
+        channels(board, 12.6, 1.3, sums, ["channel 0", "channel 1"], divmod(step, 3))
         yield board
 
 
@@ -333,7 +329,11 @@ def race(mine=None):
         f" {1000 * t:.3g} ms" + (f", {slowest / t:.0f} times faster" if t < slowest else "") for t in seconds.values()
     ]
     ax.bar_label(bars, texts, fontsize=15)
-    ax.set(xscale="log", xlabel="milliseconds for 4 images, 16 to 16 channels, 28×28, filters 3×3", xmargin=0.5)
+    ax.set(
+        xscale="log",
+        xlim=(0.1, 100 * 1000 * slowest),
+        xlabel="milliseconds for 4 images, 16 to 16 channels, 28×28, filters 3×3",
+    )
     ax.invert_yaxis()
     return figure
 
