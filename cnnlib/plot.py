@@ -221,6 +221,16 @@ class Board:
 # ------------------------------------------------------------------------------------------------ what a check draws
 
 
+def labels(values):
+    """A text for each number, all with the same number of decimals: enough for the largest to show three digits."""
+    largest = np.max(np.abs(values), where=np.isfinite(values), initial=0)
+    whole = np.all(~np.isfinite(values) | (values == np.round(values)))
+    decimals = 0 if whole or largest == 0 else int(np.clip(2 - np.floor(np.log10(largest)), 0, 8))
+    return np.vectorize(lambda v: f"{v:.{decimals}f}".replace("-", "−") if np.isfinite(v) else number(v), otypes=[str])(
+        values
+    )
+
+
 def worst_plane(expected, got):
     """The index of the last two axes' plane in which two arrays of equal shape differ most; NaN counts as most."""
     with np.errstate(invalid="ignore", over="ignore"):
@@ -247,9 +257,9 @@ def compare(expected, got, title=""):
             ax.set_title(name)
             ax.set_axis_off()
             if rows <= 10 and columns <= 10:
-                for (i, j), value in np.ndenumerate(values):
-                    ink = "white" if abs(value) > 0.7 * largest else INK
-                    ax.text(j, i, number(value), ha="center", va="center", fontsize=12 if columns < 7 else 9, color=ink)
+                for (i, j), words in np.ndenumerate(labels(values)):
+                    ink = "white" if abs(values[i, j]) > 0.7 * largest else INK
+                    ax.text(j, i, words, ha="center", va="center", fontsize=12 if columns < 7 else 9, color=ink)
         return figure
 
     return Picture(lambda: [draw()], f"{title}: what was expected, what came out, and the difference.")

@@ -91,7 +91,7 @@ def reference(w, n, stride):
 
 
 cases = [(np.array([1.0, 2, 3]), 8, 1), (np.array([-1.0, 0, 1]), 7, 2), (np.array([5.0, -2]), 6, 2)]
-check.function(conv1d_matrix, reference, cases, mistakes=known("conv1d_matrix"))
+check.function(conv1d_matrix, reference, cases, returns="matrix", mistakes=known("conv1d_matrix"))
 
 # %% test="conv1d_matrix_hidden" points=3
 # Hidden: other filters and sizes, strides 1, 2 and 3, a stride that does not fit, and the product with an input.
@@ -123,7 +123,7 @@ cases = [
     (normal(2), 11, 3),
     (normal(5), 5, 1),
 ]
-check.function(conv1d_matrix, by_columns, cases, mistakes=known("conv1d_matrix"))
+check.function(conv1d_matrix, by_columns, cases, returns="matrix", mistakes=known("conv1d_matrix"))
 check.function(
     students_product, product, [(*case, normal(case[1])) for case in cases], name="conv1d_matrix(w, n, stride) @ x"
 )
@@ -461,7 +461,13 @@ cases = [
     (normal((2, 3, 5, 7)), normal((4, 3, 3, 2)), normal(4), 1, 1),
     (normal((2, 2, 7, 5)), normal((3, 2, 3, 3)), normal(3), 2, 1),
 ]
-check.function(conv2d_forward, ops.conv2d_forward, cases, returns="out, ...", mistakes=known("conv2d_forward"))
+
+
+def reference(x, w, b, stride, pad):
+    return ops.conv2d_forward(x, w, b, stride, pad)
+
+
+check.function(conv2d_forward, reference, cases, returns="out, ...", mistakes=known("conv2d_forward"))
 
 # %% test="conv2d_forward_shapes" points=3
 # Hidden: stride 1 without padding. Batches, channels and filters from 1 to 4; images and filters that are not square.

@@ -198,6 +198,7 @@ cases = [
     (normal((2, 4, 5, 8)), (normal((2, 3, 5, 7)), normal((4, 3, 3, 2)), normal(4), 1, 1)),
     (normal((2, 3, 4, 3)), (normal((2, 2, 7, 5)), normal((3, 2, 3, 3)), normal(3), 2, 1)),
 ]
+cases = [check.case(*c, says=f"stride {c[1][3]}, pad {c[1][4]}") for c in cases]
 
 
 def reference(dout, cache):
@@ -402,7 +403,13 @@ cases = [
     (normal((2, 3, 5, 4)), (3, 2), 1, 1),
     (normal((2, 1, 7, 6)), (3, 2), 2, 0),
 ]
-check.function(im2col, ops.im2col, cases, mistakes=known("im2col"))
+
+
+def reference(x, kernel_size, stride, pad):
+    return ops.im2col(x, kernel_size, stride, pad)
+
+
+check.function(im2col, reference, cases, returns="cols", mistakes=known("im2col"))
 
 # %% test="im2col_hidden" points=4
 # Hidden: one channel and several, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
@@ -427,7 +434,7 @@ cases = [
     (normal((2, 2, 8, 7)), (2, 3), 3, 0),
     (normal((1, 3, 2, 3)), (2, 3), 1, 0),
 ]
-check.function(im2col, by_views, cases, mistakes=known("im2col"))
+check.function(im2col, by_views, cases, returns="cols", mistakes=known("im2col"))
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -495,7 +502,13 @@ cases = [
     (normal((50, 18)), (2, 3, 5, 4), (3, 2), 1, 1),
     (normal((18, 6)), (2, 1, 7, 6), (3, 2), 2, 0),
 ]
-check.function(col2im, ops.col2im, cases, mistakes=known("col2im"))
+
+
+def reference(cols, x_shape, kernel_size, stride, pad):
+    return ops.col2im(cols, x_shape, kernel_size, stride, pad)
+
+
+check.function(col2im, reference, cases, returns="images", mistakes=known("col2im"))
 
 # %% test="col2im_hidden" points=4
 # Hidden: other shapes, strides and paddings, and the identity <im2col(x), c> = <x, col2im(c)>.
@@ -527,7 +540,7 @@ def by_addresses(cols, x_shape, kernel_size, stride, pad):
 
 
 cases = [(normal(addresses(*shape).shape), *shape) for shape in shapes]
-check.function(col2im, by_addresses, cases, mistakes=known("col2im"))
+check.function(col2im, by_addresses, cases, returns="images", mistakes=known("col2im"))
 
 for cols, *shape in cases:
     x = normal(shape[0])
@@ -581,7 +594,13 @@ cases = [
     (normal((2, 2, 7, 5)), normal((3, 2, 3, 3)), normal(3), 2, 1),
 ]
 mistakes = known("conv2d_forward_im2col")
-check.function(conv2d_forward_im2col, ops.conv2d_forward, cases, returns="out, ...", mistakes=mistakes)
+
+
+def reference(x, w, b, stride, pad):
+    return ops.conv2d_forward(x, w, b, stride, pad)
+
+
+check.function(conv2d_forward_im2col, reference, cases, returns="out, ...", mistakes=mistakes)
 
 # %% test="conv2d_forward_im2col_hidden" points=4
 # Hidden: filters that are not square, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
@@ -695,7 +714,7 @@ def reference(w, x_shape, stride, pad):
 
 w = np.random.default_rng(4).standard_normal((2, 3, 3, 2))
 cases = [(w[:1, :1], (1, 4, 4), 1, 0), (w, (3, 4, 5), 1, 1), (w, (3, 7, 4), 2, 0)]
-check.function(conv_as_matrix, reference, cases, mistakes=known("conv_as_matrix"))
+check.function(conv_as_matrix, reference, cases, returns="A", mistakes=known("conv_as_matrix"))
 
 # %% test="conv_as_matrix_hidden" points=4
 # Hidden: forward by A, backward by its transpose; other shapes, strides and paddings.
