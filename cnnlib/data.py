@@ -1,23 +1,42 @@
-"""Real images without a download."""
+"""Real images that come with the installed packages: nothing is downloaded."""
 
 from importlib import resources
 
 import numpy as np
 
+# Photographs in scikit-image that anybody may use, and their makers.
+PHOTOGRAPHS = {
+    "chelsea": ("chelsea.png", "a cat, by Stéfan van der Walt, CC0"),
+    "coffee": ("coffee.png", "a cup of coffee, by Rachel Michetti, CC0"),
+    "rocket": ("rocket.jpg", "a rocket before its start, by SpaceX, public domain"),
+    "galaxies": ("hubble_deep_field.jpg", "the Hubble eXtreme Deep Field, by NASA, public domain"),
+    "brick": ("brick.png", "a brick wall, grey, from CC0Textures, CC0"),
+    "grass": ("grass.png", "grass, grey, by linolafett, CC0"),
+    "gravel": ("gravel.png", "gravel, grey, from CC0Textures, CC0"),
+    "coins": ("coins.png", "Greek coins, grey, from the Brooklyn Museum, no known copyright restrictions"),
+}
 
-def rng(seed=0):
-    """A random generator that gives the same numbers every time."""
-    return np.random.default_rng(seed)
 
+def photograph(name="chelsea", size=None):
+    """A photograph of scikit-image as an array (C, H, W) of numbers from 0 to 1, with C = 3 in colour and 1 in grey.
 
-def photograph(name="coffee", size=None):
-    """A real photograph (C, H, W) in [0, 1]; size: an integer or (H, W)."""
-    from PIL import Image, ImageOps
+    name: one of PHOTOGRAPHS. size: the number of pixels, an integer for a square or a pair (H, W); the picture is scaled
+    to cover it, what sticks out at two sides is cut off. Each call gives a new array. Raises ValueError for an unknown
+    name.
 
-    file = resources.files("skimage.data").joinpath(f"{name}.png")
-    with Image.open(str(file)) as image:
+    >>> photograph("chelsea").shape, photograph("brick", size=(32, 48)).shape
+    ((3, 300, 451), (1, 32, 48))
+    """
+    from PIL import Image, ImageOps  # here, so that `import cnnlib` stays quick
+
+    if name not in PHOTOGRAPHS:
+        raise ValueError(f"there is no photograph {name!r}; there are {', '.join(PHOTOGRAPHS)}")
+    with (
+        resources.as_file(resources.files("skimage") / "data" / PHOTOGRAPHS[name][0]) as file,
+        Image.open(file) as image,
+    ):
         if size is not None:
             height, width = (size, size) if np.ndim(size) == 0 else size
-            image = ImageOps.fit(image, (width, height))
-        pixels = np.asarray(image, float) / 255
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1).copy()
+            image = ImageOps.fit(image, (int(width), int(height)), Image.Resampling.BOX)
+        pixels = np.asarray(image) / 255
+    return np.moveaxis(np.atleast_3d(pixels), -1, 0).copy()
