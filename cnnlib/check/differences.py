@@ -53,13 +53,15 @@ def _flipped(want, have, name):
 def _factor(want, have, name):
     factor = float(np.sum(want * have) / np.sum(want * want))
     if want.size > 2 and np.isfinite(factor) and agree(factor * want, have):
-        return f"Every number is {number(factor, 3)} times what it should be."
+        part = round(1 / factor) if abs(factor) > 1e-9 else 0
+        share = f"1/{part} of" if part > 1 and agree(want / part, have) else f"{number(factor)} times"
+        return f"Every number is {share} what it should be."
 
 
 def _offset(want, have, name):
     off = have - want
     if want.size > 2 and np.ptp(off) <= allowed(want, CLOSE):
-        return f"Every number is off by {number(off.flat[0], 3)}."
+        return f"Every number is off by {number(off.flat[0])}."
     for axis in range(want.ndim):
         rows = np.moveaxis(off, axis, 0).reshape(want.shape[axis], -1)
         if min(rows.shape) > 1 and np.ptp(rows, axis=1).max() <= allowed(want, CLOSE):
@@ -77,7 +79,7 @@ def _border(want, have, name):
     if want.ndim < 2 or min(want.shape[-2:]) < 3:
         return None
     sides = wrong[..., 0, :], wrong[..., -1, :], wrong[..., 0], wrong[..., -1]
-    if sum(side.any() for side in sides) > 2 and not wrong[..., 1:-1, 1:-1].any():
+    if sum(side.mean() > 0.5 for side in sides) > 1 and not wrong[..., 1:-1, 1:-1].any():
         return "All errors are at the border: how is the padding treated?"
 
 
@@ -106,9 +108,10 @@ def _reshaped(want, have, name):
 
 def _framed(want, have, name):
     if want.ndim == have.ndim > 1 and want.shape[:-2] == have.shape[:-2]:
-        top, left = ((have.shape[i] - want.shape[i]) // 2 for i in (-2, -1))
-        if min(top, left) >= 0 and agree(want, have[..., top : have.shape[-2] - top, left : have.shape[-1] - left]):
-            return f"It is right within a border of {max(top, left)}: cut the padding off."
+        if agree(want, _middle(have, want.shape)):
+            return f"It is right but for a border of {(have.shape[-1] - want.shape[-1] + 1) // 2}: cut the padding off."
+        if agree(_middle(want, have.shape), have):
+            return "It is right as far as it goes, but its border is missing: is the padding ignored?"
 
 
 def _strided(want, have, name):
@@ -116,6 +119,12 @@ def _strided(want, have, name):
         some = have[(..., *[slice(None, None, step)] * min(have.ndim, 2))]
         if have.ndim == want.ndim and agree(want, some[tuple(map(slice, want.shape))]):
             return f"Every {which} number of it would be right: is the stride ignored?"
+
+
+def _middle(array, shape):
+    """The middle part of the last two axes, as large as shape says."""
+    top, left = (max(array.shape[i] - shape[i], 0) // 2 for i in (-2, -1))
+    return array[..., top : array.shape[-2] - top, left : array.shape[-1] - left]
 
 
 def _some(axes):

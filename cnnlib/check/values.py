@@ -152,13 +152,14 @@ def entries(values):
 def number(value, digits=4):
     """A number with so many digits, a whole number with all."""
     value = value.item() if isinstance(value, np.ndarray | np.generic) else value
-    return f"{value:.{digits}g}" if type(value) is float else str(value)
+    whole = type(value) is float and value.is_integer() and abs(value) < 1e15
+    return f"{value:.{digits}g}" if type(value) is float and not whole else str(int(value) if whole else value)
 
 
 def two_numbers(a, b):
     """Two numbers with as many digits as it takes to tell them apart."""
     pairs = ((number(a, digits), number(b, digits)) for digits in range(4, 18))
-    return next((pair for pair in pairs if pair[0] != pair[1]), (number(a), number(b)))
+    return next((pair for pair in pairs if float(pair[0]) != float(pair[1])), (number(a), number(b)))
 
 
 def count(n, noun, nouns=None):

@@ -72,7 +72,8 @@ class Judge:
     def _call(self, number, call):
         """The largest error of one call, as a share of the largest number; raises CheckFailed."""
         arguments = ", ".join(show(name, value) for name, value in call.named.items())
-        where = f"In case {number} of {len(self.calls)}{f' ({call.says})' if call.says else ''}: {arguments}."
+        which = f"case {number} of {len(self.calls)}" if len(self.calls) > 1 else "the only case"
+        where = f"In {which}{f' ({call.says})' if call.says else ''}: {arguments}."
         expected, args = self._split(call.expect()), call.copies()
         if len(expected) < self.least:
             raise ValueError(f"the reference returned {count(len(expected), 'part')}, but returns={self.returns!r}")
@@ -85,7 +86,7 @@ class Judge:
             part, also = wrong[0], f"It also changes its argument {changed[0]}: work on a copy." if changed else ""
             want, have = expected[self.judged[part]], got[self.judged[part]]
             first, *more = problems[part]
-            hint = self._known(call, part, have) or _hint(part, want, have)
+            hint = self._known(call, part, have) or self._other_part(part, expected, have) or _hint(part, want, have)
             _draw(want, have, f"{self.name}: {part}")
             self._fail(call, f"{self.name}: {first}{_praise(problems)}", where, *more, hint, also)
         if changed:
@@ -114,8 +115,8 @@ class Judge:
         values = list(value) if issubclass(type(value), tuple | list) else []
         if len(values) < self.least or (len(values) > self.least and self.parts[-1] != "..."):
             wanted = ", ".join("cache" if part == "..." else part for part in self.parts)
-            must = f"It should return the tuple ({wanted})."
-            self._fail(call, f"{self.name} returned {describe(value)}.", where, must)
+            sentence = f"{self.name} returned {describe(value)}; it should return the tuple ({wanted})."
+            self._fail(call, sentence, where)
         return values
 
     def _split(self, value):
@@ -142,6 +143,12 @@ class Judge:
                 found = [says for says in found if same(says, call, answer)] or found
         return found[0] if found else ""
 
+    def _other_part(self, part, expected, have):
+        for other, at in self.judged.items():
+            if have is not None and other != part and not _problem(other, expected[at], have, self.rtol):
+                return f"This is {other}: the right order is {', '.join(self.parts)}."
+        return ""
+
     def _fail(self, call, *lines, cause=None):
         global _last
         _last = call.give(call.copies())
@@ -158,7 +165,8 @@ def _problem(part, want, have, rtol):
     try:
         plain = array(have)
     except NotNumbers as what:
-        return [f"{part} is {what}; expected {target}."]
+        kind = " of real numbers" if issubclass(type(have), np.ndarray) else ""
+        return [f"{part} is {what}; expected {target}{kind}."]
     if plain.shape != want.shape:
         shapes = f"{part} has shape {plain.shape}; expected {want.shape}."
         return [shapes if want.ndim and plain.ndim else f"{part} is {describe(have)}; expected {target}."]
