@@ -223,12 +223,15 @@ class Board:
 
 def labels(values):
     """A text for each number, all with the same number of decimals: enough for the largest to show three digits."""
-    largest = np.max(np.abs(values), where=np.isfinite(values), initial=0)
-    whole = np.all(~np.isfinite(values) | (values == np.round(values)))
-    decimals = 0 if whole or largest == 0 else int(np.clip(2 - np.floor(np.log10(largest)), 0, 8))
-    return np.vectorize(lambda v: f"{v:.{decimals}f}".replace("-", "−") if np.isfinite(v) else number(v), otypes=[str])(
-        values
-    )
+    finite = np.isfinite(values)
+    largest = np.max(np.abs(values), where=finite, initial=0)
+    whole = np.all(values[finite] == np.round(values[finite]))
+    decimals = 0 if whole else int(2 - np.floor(np.log10(largest)))
+    even = largest < 1e5 and decimals <= 5
+    words = [
+        f"{v:.{max(decimals, 0)}f}".replace("-", "−") if even and np.isfinite(v) else number(v) for v in values.flat
+    ]
+    return np.array(words).reshape(values.shape)
 
 
 def worst_plane(expected, got):

@@ -28,11 +28,12 @@ from cnnlib import demos
 # weights.
 
 # %%
-demos.connections()
+demos.connections(inputs=8, window=3, stride=1)
 
 # %% [markdown]
 # The same layers twice, as wires and as matrices with a row per output. A local layer's matrix is mostly zeros; tied
 # weights make one colour per diagonal.
+# Try `stride=2`.
 
 # %% [markdown]
 # ## How many weights?
@@ -229,7 +230,7 @@ demos.sliding_window()
 demos.correlation()
 
 # %% [markdown]
-# Where window and filter agree in sign, the sum is large: a filter answers to what looks like itself.
+# The largest number, 15, belongs to the window that looks most like the filter: a filter answers to what resembles it.
 
 # %% [markdown]
 # ### Exercise 3 · correlate2d (5 points)
@@ -272,7 +273,8 @@ def reference(x, w):
 
 
 normal = np.random.default_rng(3).standard_normal
-cases = [(normal((5, 5)), np.array([[-1.0, 0, 1]])), (normal((5, 5)), normal((3, 3))), (normal((4, 7)), normal((2, 3)))]
+row = np.array([[-1.0, 0, 1]])
+cases = [(normal((5, 5)), row), (normal((5, 5)), normal((3, 3))), (normal((4, 7)), normal((2, 3)))]
 check.function(correlate2d, reference, cases, mistakes=known("correlate2d"))
 
 # %% test="correlate2d_hidden" points=3
@@ -311,8 +313,7 @@ check.function(correlate2d, by_scipy, cases, mistakes=known("correlate2d"))
 demos.flip()
 
 # %% [markdown]
-# Correlation returns the letter upside down, convolution as it is. `[-1 0 1]` changes sign. The bell is the same in
-# both.
+# Correlation returns the letter turned by 180°, convolution as it is. `[-1 0 1]` changes sign; the bell does not tell.
 
 # %% [markdown]
 # ### Exercise 4 · convolve2d (4 points)
@@ -347,7 +348,8 @@ def reference(x, w):
 
 
 normal = np.random.default_rng(4).standard_normal
-cases = [(normal((5, 5)), np.array([[-1.0, 0, 1]])), (normal((5, 5)), normal((3, 3))), (normal((4, 7)), normal((2, 3)))]
+row = np.array([[-1.0, 0, 1]])
+cases = [(normal((5, 5)), row), (normal((5, 5)), normal((3, 3))), (normal((4, 7)), normal((2, 3)))]
 check.function(convolve2d, reference, cases, mistakes=known("convolve2d"))
 
 # %% test="convolve2d_hidden" points=3

@@ -7,7 +7,7 @@ from ..plot import BLUE, GREY, ORANGE, SIGNED, Board, axes, flipbook, image, num
 
 X = np.array([[1, 0, 2, 1, 0], [0, 3, 1, 0, 2], [2, 1, 0, 1, 1], [0, 1, 2, 3, 0], [1, 0, 1, 2, 1]])
 W = np.array([[1, 0, 2], [-1, 3, 0], [0, 1, -2]])
-TIED = ("#006BA4", "#FF800E", "#7A4B94")  # the three weights of the small filter
+TIED = ("#006BA4", "#FF800E", "#7A4B94", "#ABABAB", "#5F9ED1")  # the weights of a small filter
 EMPTY = "#F3F3F3"
 
 
@@ -20,25 +20,30 @@ def correlate(plane, w, stride=1, pad=0):
     "Three layers from eight inputs to six outputs, as wires and as matrices. Fully connected: 48 wires. Local: each "
     "output has three wires of its own, 18 in all. Tied: the same three colours at every output, 3 weights."
 )
-def connections(inputs=8, window=3):
+def connections(inputs=8, window=3, stride=1):
     """Fully connected, locally connected and tied layers, as wires above and as matrices below."""
-    outputs, rng = inputs - window + 1, np.random.default_rng(3)
-    local = np.array([[0 <= j - i < window for j in range(inputs)] for i in range(outputs)])
+    outputs, rng = (inputs - window) // stride + 1, np.random.default_rng(3)
+    local = np.array([[0 <= j - i * stride < window for j in range(inputs)] for i in range(outputs)])
     greys = rng.uniform(0.25, 0.9, size=(outputs, inputs))
     kinds = [
         ("fully connected", np.ones_like(local), f"{outputs} × {inputs} = {outputs * inputs} weights"),
         ("local", local, f"{outputs} × {window} = {outputs * window} weights"),
         ("local and tied", local, f"{window} weights"),
     ]
-    board = Board(3 * (inputs + 1.6), outputs + 9.4, cell=0.355)
+    board = Board(3 * (inputs + 1.6), outputs + 9.4, cell=3.4 / (inputs + 1.6))
     for k, (name, present, count) in enumerate(kinds):
         x0 = 0.8 + k * (inputs + 1.6)
         colours = np.full((outputs, inputs), EMPTY, dtype=object)
         for i, j in zip(*np.nonzero(present), strict=True):
-            colours[i, j] = TIED[j - i] if name.endswith("tied") else tint(GREY, greys[i, j])
+            colours[i, j] = TIED[(j - i * stride) % len(TIED)] if name.endswith("tied") else tint(GREY, greys[i, j])
             line = 2.6 if k else 1.2
-            board.ax.plot([x0 + j + 0.5, x0 + i + window / 2], [5.2, 2.2], color=colours[i, j], lw=line, zorder=1)
-        for at, y, colour in [(np.arange(inputs) + 0.5, 5.2, BLUE), (np.arange(outputs) + window / 2, 2.2, GREY)]:
+            board.ax.plot(
+                [x0 + j + 0.5, x0 + i * stride + window / 2], [5.2, 2.2], color=colours[i, j], lw=line, zorder=1
+            )
+        for at, y, colour in [
+            (np.arange(inputs) + 0.5, 5.2, BLUE),
+            (np.arange(outputs) * stride + window / 2, 2.2, GREY),
+        ]:
             board.ax.scatter(x0 + at, np.full(len(at), y), s=150, color=colour, zorder=2)
         board.text(x0 + inputs / 2, 0.8, name, 17, weight="bold")
         board.block(x0, 6.6, present, fill=colours, numbers=False)
@@ -60,7 +65,10 @@ def weight_counts(image=(3, 32, 32), filters=6, size=5):
     figure, ax = axes(height=3.2, width=9.5)
     bars = ax.barh(list(ways), [n for _, n in ways.values()], color=[GREY, BLUE, ORANGE])
     ax.bar_label(bars, [f"  {n:,} = {words}" for words, n in ways.values()], fontsize=15)
-    ax.set(xscale="log", xlim=(1, 1e15), xticks=[1, 1e3, 1e6, 1e9], xlabel="weights")
+    largest = max(n for _, n in ways.values())
+    ticks = [10**power for power in range(0, len(str(largest)), 3)]
+    ax.set(xscale="log", xlim=(1, largest**2.2), xticks=ticks, xlabel="weights")
+    ax.minorticks_off()
     ax.set_title(f"{H}×{W}×{C} image, {filters} filters {size}×{size}: maps {rows}×{columns}×{filters}", loc="left")
     ax.tick_params(axis="y", labelsize=15)
     ax.invert_yaxis()
@@ -166,11 +174,11 @@ def flip():
 )
 def volumes(size=32, channels=3, layers=((6, 5), (10, 5))):
     """A stack of convolution layers as boxes. layers: pairs (number of filters, filter size)."""
-    board = Board(6.2 + 8.2 * len(layers), 10.4, cell=0.44)
+    board = Board(6.2 + 8.2 * len(layers), 9.5, cell=0.44)
     left, lead = 1.4, None
     for depth, n, filter, colour in stack(size, channels, layers):
         side, wide, back = 0.17 * n, 0.24 * depth, np.array([0.075 * n, -0.055 * n])
-        corner = np.array([left, 6.2 - side / 2])
+        corner = np.array([left, 5.3 - side / 2])
         box(board, corner, wide, side, back, colour)
         board.text(left + wide / 2, corner[1] + side + 0.6, str(depth), 17, weight="bold")
         board.text(left - 0.2, corner[1] + side * 0.8, str(n), 16, ha="right")
@@ -186,8 +194,8 @@ def volumes(size=32, channels=3, layers=((6, 5), (10, 5))):
             at = np.add(corner, (0, side * 0.35))
             box(board, at, wide, part, back * f / n, ORANGE, zorder=3)
             lead = np.add(at, (wide, 0)) + back * f / n, np.add(at, (wide, part))
-            board.arrow((left + wide + back[0] + 0.5, 9.4), (left + 7.3, 9.4), GREY)
-            board.text((left + wide + back[0] + left + 7.8) / 2, 8.8, f"{count} filters {f}×{f}×{depth}", 15, ORANGE)
+            board.arrow((left + wide + back[0] + 0.5, 8.6), (left + 7.3, 8.6), GREY)
+            board.text((left + wide + back[0] + left + 7.8) / 2, 8.0, f"{count} filters {f}×{f}×{depth}", 15, ORANGE)
         left += 8.2
     return board
 
