@@ -91,7 +91,8 @@ FIGURE = """<figure style="margin:0.5em 0">{slider}
 <img src="data:image/png;base64,{page}" alt="{alt}" width="{width}" style="max-width:100%">{caption}</figure>"""
 
 SLIDER = """<label style="display:flex;align-items:center;gap:0.8em;margin-bottom:0.5em">{label}
-<input type="range" min="0" max="{last}" value="{start}" style="width:24em;max-width:60%" data-pages="{pages}" oninput="
+<input type="range" min="0" max="{last}" value="{start}" style="width:24em;max-width:60%" data-pages="{pages}"
+  data-lm-suppress-shortcuts="true" oninput="
   const figure = this.closest('figure'), pages = this.dataset.pages.split(' ');
   figure.querySelector('img').src = 'data:image/png;base64,' + pages[this.value];
   figure.querySelector('output').value = (+this.value + 1) + ' of ' + pages.length;">
