@@ -22,7 +22,7 @@ demo: setup  ## grade a small class of real submissions: gradebook, CSV, feedbac
 	@rm -rf demo
 	@ISOLATION=$$($(BIN)/autograder doctor >/dev/null 2>&1 || echo --no-sandbox); \
 	test -z "$$ISOLATION" || $(BIN)/autograder doctor || true; \
-	$(BIN)/autograder grade 03_convolution 05_conv_backward --submissions tests/submissions --output demo $$ISOLATION
+	$(BIN)/autograder grade 03_convolution 05_conv_backward --submissions tests/submissions --output demo --timeout 3 $$ISOLATION
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

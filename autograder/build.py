@@ -36,9 +36,12 @@ def lessons(root) -> list[Path]:
 
 
 def build(root, names=None) -> list[Path]:
-    """Write both notebooks of every lesson (or of those named); the paths of those that changed. Raises BuildError."""
+    """Write both notebooks of every lesson (or of those named); the paths of those that changed.
+
+    Raises BuildError if one of these lessons is wrong; then nothing is written.
+    """
     written = []
-    for path, text in _outputs(Path(root), names):
+    for path, text in list(_outputs(Path(root), names)):
         if _differs(path, text):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")

@@ -25,6 +25,8 @@ def main(argv=None):
     grade.add_argument("--student", help="grade this student only")
     grade.add_argument("--force", action="store_true", help="grade again what was graded already")
 
+    grade.add_argument("--timeout", type=float, metavar="SECONDS", help="limit for one call of a student's function (10); a cell may take three times that")
+
     commands.add_parser("doctor", help="say what isolation this machine offers")
     for command in (check, grade):
         command.add_argument("--no-sandbox", action="store_true", help="run without isolation, with limits only; every output says so")
@@ -64,7 +66,7 @@ def _grade(args):
     from autograder.grade import grade_class
 
     return grade_class(
-        Path.cwd(), args.lesson, args.submissions, args.output or Path.cwd(), isolate=not args.no_sandbox, student=args.student, force=args.force
+        Path.cwd(), args.lesson, args.submissions, args.output or Path.cwd(), isolate=not args.no_sandbox, student=args.student, force=args.force, timeout=args.timeout
     )
 
 

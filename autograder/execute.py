@@ -131,8 +131,7 @@ class TwoProcessRun(_Step):
                 fill(cell, results.get(label, Result(label)), overlay.is_test(cell))
         for note in notes + ([] if self.isolate else [NOT_ISOLATED]):
             nb.cells.insert(0, _note(note))
-        for index, cell in enumerate(c for c in nb.cells if not overlay.grade_id(c)):
-            cell["id"] = f"cell-{index}"
+        overlay.number(nb)
         return nb, resources
 
     def _files(self, names):

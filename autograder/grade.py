@@ -35,7 +35,7 @@ class Row:
     notes: list[str] = field(default_factory=list)
 
 
-def grade_class(course: Path, lessons, submissions: Path, output: Path, isolate=True, student=None, force=False) -> int:
+def grade_class(course: Path, lessons, submissions: Path, output: Path, isolate=True, student=None, force=False, timeout=None) -> int:
     """Grade `lessons` of all students under `submissions` and print a table; 0 if every submission could be graded.
 
     The submissions are copied, never changed. Raises Problem or SandboxError with a sentence for the instructor.
@@ -45,7 +45,7 @@ def grade_class(course: Path, lessons, submissions: Path, output: Path, isolate=
     console = Console()
     if not isolate:
         console.print("[bold]Not isolated[/bold]: students' code runs in plain processes with limits, and every feedback page says so.")
-    rows, skipped = run(course, lessons, submissions, output, isolate, student, force, console)
+    rows, skipped = run(course, lessons, submissions, output, isolate, student, force, timeout, console)
     console.print(table(rows))
     for line in skipped:
         console.print(f"[bold]Not graded[/bold] {line}", highlight=False)
@@ -53,9 +53,11 @@ def grade_class(course: Path, lessons, submissions: Path, output: Path, isolate=
     return 1 if skipped else 0
 
 
-def run(course, lessons, submissions, output, isolate=True, student=None, force=False, console=None) -> tuple[list[Row], list[str]]:
+def run(course, lessons, submissions, output, isolate=True, student=None, force=False, timeout=None, console=None) -> tuple[list[Row], list[str]]:
     """The rows of the table, and a sentence for each submission that could not be graded."""
     config = settings(course, output, isolate)
+    if timeout is not None:
+        config.TwoProcessRun.call_seconds, config.TwoProcessRun.cell_seconds = timeout, 3 * timeout
     for lesson in lessons:
         if not (course / "solutions" / lesson / f"{lesson}.ipynb").exists():
             known = ", ".join(sorted(p.parent.name for p in (course / "solutions").glob("*/*.ipynb"))) or "none"

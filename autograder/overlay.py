@@ -107,64 +107,78 @@ def overlay(released: nbformat.NotebookNode, cells: list[Found], name: str) -> t
     known = {grade_id(cell): cell for cell in released.cells if grade_id(cell)}
     theirs = {cell.grade_id for cell in cells if cell.grade_id}
     notes = []
-    if theirs and not theirs & known.keys():
-        notes.append(f"This seems to be another notebook: none of its {len(theirs)} labelled cells belongs to {name}.")
-    answers, extras, used = _sort(released, known, cells)
+    foreign = theirs - known.keys()
+    if len(foreign) > len(theirs) / 2:
+        notes.append(f"This seems to be another notebook: {len(foreign)} of its {len(theirs)} labelled cells do not belong to {name}.")
+    texts, extras = _sort(released, known, cells)
     nb = nbformat.v4.new_notebook(metadata=copy.deepcopy(released.metadata))
-    missing = []
     nb.cells.extend(extras.pop("", []))
+    missing = []
     for cell in released.cells:
-        label = grade_id(cell)
-        if not label:
-            if cell.cell_type == "code" and id(cell) in used:
-                continue  # the student's version stands among the extra cells
-            nb.cells.append(copy.deepcopy(cell))
-            continue
+        key = _key(cell)
         cell = copy.deepcopy(cell)
-        if is_answer(cell):
-            if label in answers:
-                cell.source = answers[label]
-            else:
-                missing.append(label)
-                cell.metadata["autograder"] = {"missing": True}
+        if key in texts:
+            cell.source = texts[key]
+        elif is_answer(cell):
+            missing.append(grade_id(cell))
+            cell.metadata["autograder"] = {"missing": True}
         nb.cells.append(cell)
-        nb.cells.extend(extras.pop(label, []))
-    if missing and cells and theirs & known.keys():
+        nb.cells.extend(extras.pop(key, []))
+    if missing and theirs and not notes:
         notes.append("These cells were missing from the submission: " + ", ".join(missing) + ".")
-    for index, cell in enumerate(c for c in nb.cells if not grade_id(c)):
-        cell["id"] = f"cell-{index}"
+    number(nb)
     return nb, notes
 
 
+def number(nb):
+    """Give the cells without a grade id ids by their place; the worker's and the graders' cells are told apart by them."""
+    for index, cell in enumerate(c for c in nb.cells if not grade_id(c)):
+        cell["id"] = f"cell-{index}"
+
+
+def _key(cell):
+    return grade_id(cell) or id(cell)
+
+
 def _sort(released, known, cells):
-    """The answers by grade id, the student's own cells by the known cell before them, and the release's cells that they took over."""
-    answers, extras, used, anchor = {}, {}, set(), ""
-    plain = [cell for cell in released.cells if not grade_id(cell) and cell.cell_type == "code"]
-    prose = {cell.source.strip() for cell in released.cells if cell.cell_type != "code"}
+    """The student's texts for the release's cells, and the student's own cells by the release's cell that they followed."""
+    texts, extras, anchor = {}, {}, ""
+    plain = [cell for cell in released.cells if not grade_id(cell)]
     for cell in cells:
-        label = cell.grade_id if cell.grade_id in known else ""
-        if label:
-            anchor = label
-            if not is_answer(known[label]):
-                continue
-            if label not in answers or answers[label].strip() == known[label].source.strip():
-                answers[label] = cell.source
-                continue
-            if cell.source.strip() in (answers[label].strip(), known[label].source.strip()):
-                continue
-            # a copied cell with other text: run both, the later one last, as the student's notebook does
-            cell, earlier = Found(known[label].cell_type, cell.source), answers[label]
-            answers[label] = f"{earlier}\n\n{cell.source}" if cell.cell_type == "code" else cell.source
+        original = known.get(cell.grade_id) or _match(cell, plain)
+        if original is None:
+            if cell.source.strip():
+                new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
+                extras.setdefault(anchor, []).append(new(cell.source))
             continue
-        if cell.cell_type == "code":
-            for original in plain:
-                if id(original) not in used and (original.get("id") == cell.cell_id or original.source.strip() == cell.source.strip()):
-                    used.add(id(original))
-                    break
-            extras.setdefault(anchor, []).append(nbformat.v4.new_code_cell(cell.source))
-        elif cell.source.strip() and cell.source.strip() not in prose:
-            extras.setdefault(anchor, []).append(nbformat.v4.new_markdown_cell(cell.source))
-    return answers, extras, used
+        anchor = _key(original)
+        if not grade_id(original):
+            plain.remove(original)
+            texts[anchor] = cell.source
+        elif is_answer(original):
+            texts[anchor] = _later(texts.get(anchor), cell, original)
+    return texts, extras
+
+
+def _match(cell, plain):
+    """The unlabelled cell of the release that this one was."""
+    for original in plain:
+        if original.cell_type == cell.cell_type and original.get("id") == cell.cell_id:
+            return original
+    for original in plain:
+        if original.cell_type == cell.cell_type and original.source.strip() == cell.source.strip():
+            return original
+    return None
+
+
+def _later(earlier, cell, original):
+    """The text of an answer that stands twice: an untouched copy counts for nothing; of two answers in code both run."""
+    untouched = original.source.strip()
+    if earlier is None or earlier.strip() in (untouched, cell.source.strip()):
+        return cell.source
+    if cell.source.strip() == untouched:
+        return earlier
+    return f"{earlier}\n\n{cell.source}" if original.cell_type == "code" else cell.source
 
 
 def plan(source, released, nb, **settings) -> Plan:
