@@ -264,8 +264,6 @@ check.function(conv2d_backward, by_windows, cases, returns="_, dw, _", mistakes=
 # %% test="conv2d_backward_dx" points=4
 # Hidden: dx alone, for other shapes, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
 ### BEGIN HIDDEN TESTS
-from scipy.signal import convolve2d
-
 from autograder.mistakes import known
 from cnnlib import check
 
@@ -286,27 +284,23 @@ def case(x, w, stride, pad):
     return normal((x[0], w[0], *size)), (normal(x), normal(w), normal(w[0]), stride, pad)
 
 
-def by_convolution(dout, cache):
+def by_fourier(dout, cache):
+    """dx as a true convolution of the spread upstream gradient with the filters, by the convolution theorem."""
     x, w, _, stride, pad = cache
-    rows, columns = (n + 2 * pad - f + 1 for n, f in zip(x.shape[2:], w.shape[2:], strict=True))
-    spread = np.zeros((*dout.shape[:2], rows, columns))
+    H, W = x.shape[2] + 2 * pad, x.shape[3] + 2 * pad
+    spread = np.zeros((*dout.shape[:2], H - w.shape[2] + 1, W - w.shape[3] + 1))
     spread[:, :, ::stride, ::stride] = dout
-    dx = np.zeros(x.shape)
-    for n, k, c in np.ndindex(len(x), *w.shape[:2]):
-        wide = convolve2d(spread[n, k], w[k, c], mode="full")
-        dx[n, c] += wide[pad : wide.shape[0] - pad, pad : wide.shape[1] - pad]
-    return dx, None, None
+    product = np.einsum("nkij,kcij->ncij", np.fft.fft2(spread, (H, W)), np.fft.fft2(w, (H, W)))
+    return np.fft.ifft2(product).real[:, :, pad : H - pad, pad : W - pad], None, None
 
 
 cases = [case(*shape) for shape in shapes]
-check.function(conv2d_backward, by_convolution, cases, returns="dx, _, _", mistakes=known("conv2d_backward"))
+check.function(conv2d_backward, by_fourier, cases, returns="dx, _, _", mistakes=known("conv2d_backward"))
 ### END HIDDEN TESTS
 
 # %% test="conv2d_backward_gradient_check" points=3
 # Hidden: the referee. All three gradients against differences of a forward pass, with random upstream gradients.
 ### BEGIN HIDDEN TESTS
-from scipy.signal import correlate2d
-
 from autograder.mistakes import known
 from cnnlib import check
 
@@ -314,9 +308,12 @@ normal = np.random.default_rng(54).standard_normal
 
 
 def forward(x, w, b, stride, pad):
+    """Correlation by the convolution theorem."""
     xp = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-    maps = [[sum(correlate2d(plane, f, "valid") for plane, f in zip(image, k, strict=True)) for k in w] for image in xp]
-    return np.array(maps)[:, :, ::stride, ::stride] + b[:, None, None], (x, w, b, stride, pad)
+    H, W = xp.shape[2:]
+    product = np.einsum("ncij,kcij->nkij", np.fft.fft2(xp), np.fft.fft2(w, (H, W)).conj())
+    maps = np.fft.ifft2(product).real[:, :, : H - w.shape[2] + 1, : W - w.shape[3] + 1]
+    return maps[:, :, ::stride, ::stride] + b[:, None, None], (x, w, b, stride, pad)
 
 
 cases = [
@@ -605,18 +602,18 @@ check.function(conv2d_forward_im2col, reference, cases, returns="out, ...", mist
 # %% test="conv2d_forward_im2col_hidden" points=4
 # Hidden: filters that are not square, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
 ### BEGIN HIDDEN TESTS
-from scipy.signal import correlate2d
-
 from autograder.mistakes import known
 from cnnlib import check
 
 normal = np.random.default_rng(57).standard_normal
 
 
-def by_planes(x, w, b, stride, pad):
+def by_fourier(x, w, b, stride, pad):
     xp = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-    maps = [[sum(correlate2d(plane, f, "valid") for plane, f in zip(image, k, strict=True)) for k in w] for image in xp]
-    return np.array(maps)[:, :, ::stride, ::stride] + b[:, None, None], None
+    H, W = xp.shape[2:]
+    product = np.einsum("ncij,kcij->nkij", np.fft.fft2(xp), np.fft.fft2(w, (H, W)).conj())
+    maps = np.fft.ifft2(product).real[:, :, : H - w.shape[2] + 1, : W - w.shape[3] + 1]
+    return maps[:, :, ::stride, ::stride] + b[:, None, None], None
 
 
 cases = [
@@ -627,7 +624,7 @@ cases = [
     (normal((2, 2, 8, 7)), normal((3, 2, 3, 4)), normal(3), 3, 1),
 ]
 mistakes = known("conv2d_forward_im2col")
-check.function(conv2d_forward_im2col, by_planes, cases, returns="out, ...", mistakes=mistakes)
+check.function(conv2d_forward_im2col, by_fourier, cases, returns="out, ...", mistakes=mistakes)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -719,27 +716,26 @@ check.function(conv_as_matrix, reference, cases, returns="A", mistakes=known("co
 # %% test="conv_as_matrix_hidden" points=4
 # Hidden: forward by A, backward by its transpose; other shapes, strides and paddings.
 ### BEGIN HIDDEN TESTS
-from scipy.signal import convolve2d, correlate2d
-
 from cnnlib import check
 
 normal = np.random.default_rng(58).standard_normal
 
 
 def product(w, x_shape, stride, pad, x):
-    """A x, by correlation of planes."""
+    """A x, by the convolution theorem."""
     xp = np.pad(x, ((0, 0), (pad, pad), (pad, pad)))
-    maps = [sum(correlate2d(plane, f, "valid") for plane, f in zip(xp, k, strict=True)) for k in w]
-    return np.array(maps)[:, ::stride, ::stride].ravel()
+    H, W = xp.shape[1:]
+    maps = np.fft.ifft2(np.einsum("cij,kcij->kij", np.fft.fft2(xp), np.fft.fft2(w, (H, W)).conj())).real
+    return maps[:, : H - w.shape[2] + 1 : stride, : W - w.shape[3] + 1 : stride].ravel()
 
 
 def transpose_product(w, x_shape, stride, pad, dout):
-    """A^T dout, by true convolution of planes."""
-    C, H, W = x_shape
-    spread = np.zeros((len(w), H + 2 * pad - w.shape[2] + 1, W + 2 * pad - w.shape[3] + 1))
+    """A^T dout, likewise."""
+    H, W = x_shape[1] + 2 * pad, x_shape[2] + 2 * pad
+    spread = np.zeros((len(w), H - w.shape[2] + 1, W - w.shape[3] + 1))
     spread[:, ::stride, ::stride] = dout
-    wide = np.array([sum(convolve2d(s, k[c]) for s, k in zip(spread, w, strict=True)) for c in range(C)])
-    return wide[:, pad : pad + H, pad : pad + W].ravel()
+    wide = np.fft.ifft2(np.einsum("kij,kcij->cij", np.fft.fft2(spread, (H, W)), np.fft.fft2(w, (H, W)))).real
+    return wide[:, pad : H - pad, pad : W - pad].ravel()
 
 
 def forward(w, x_shape, stride, pad, x):
