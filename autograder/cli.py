@@ -9,27 +9,45 @@ from autograder.sandbox import SandboxError
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(prog="autograder", description="Build the notebooks of a course and grade submissions in isolation.")
+    parser = argparse.ArgumentParser(
+        prog="autograder", description="Build the notebooks of a course and grade submissions in isolation."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
 
-    build = commands.add_parser("build", help="make the instructor's and the student's notebooks from the lesson sources")
+    build = commands.add_parser(
+        "build", help="make the instructor's and the student's notebooks from the lesson sources"
+    )
     build.add_argument("lesson", nargs="*", help="such as 05_conv_backward; default: all")
 
-    check = commands.add_parser("check", help="grade the instructor's version (full marks) and the release (none) of a lesson")
+    check = commands.add_parser(
+        "check", help="grade the instructor's version (full marks) and the release (none) of a lesson"
+    )
     check.add_argument("lesson", nargs="*")
 
     grade = commands.add_parser("grade", help="grade a folder of submissions: gradebook, CSV, feedback pages, a table")
     grade.add_argument("lesson", nargs="+", help="such as 05_conv_backward")
-    grade.add_argument("--submissions", type=Path, default=Path("submitted"), help="folder STUDENT/LESSON/LESSON.ipynb (default: submitted)")
+    grade.add_argument(
+        "--submissions",
+        type=Path,
+        default=Path("submitted"),
+        help="folder STUDENT/LESSON/LESSON.ipynb (default: submitted)",
+    )
     grade.add_argument("--output", type=Path, help="where the results go (default: the course folder)")
     grade.add_argument("--student", help="grade this student only")
     grade.add_argument("--force", action="store_true", help="grade again what was graded already")
 
-    grade.add_argument("--timeout", type=float, metavar="SECONDS", help="limit for one call of a student's function (10); a cell may take three times that")
+    grade.add_argument(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="limit for one call of a student's function (10); a cell may take three times that",
+    )
 
     commands.add_parser("doctor", help="say what isolation this machine offers")
     for command in (check, grade):
-        command.add_argument("--no-sandbox", action="store_true", help="run without isolation, with limits only; every output says so")
+        command.add_argument(
+            "--no-sandbox", action="store_true", help="run without isolation, with limits only; every output says so"
+        )
 
     args = parser.parse_args(argv)
     try:
@@ -39,7 +57,10 @@ def main(argv=None):
         return 1
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        print(f"autograder: {error.strerror}{where}. Nothing that was graded before is lost; mend this and run the command again.", file=sys.stderr)
+        print(
+            f"autograder: {error.strerror}{where}. Nothing that was graded before is lost; mend this and run the command again.",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("autograder: stopped. What was graded is kept; run the command again to go on.", file=sys.stderr)
@@ -66,7 +87,14 @@ def _grade(args):
     from autograder.grade import grade_class
 
     return grade_class(
-        Path.cwd(), args.lesson, args.submissions, args.output or Path.cwd(), isolate=not args.no_sandbox, student=args.student, force=args.force, timeout=args.timeout
+        Path.cwd(),
+        args.lesson,
+        args.submissions,
+        args.output or Path.cwd(),
+        isolate=not args.no_sandbox,
+        student=args.student,
+        force=args.force,
+        timeout=args.timeout,
     )
 
 
@@ -86,7 +114,9 @@ def _doctor(args):
         if sandbox.nested:
             print("✓ Each submission is forked from a warm process into namespaces of its own (fast).")
         else:
-            print("· Namespaces inside namespaces are not allowed here: each submission gets a sandbox started for it (about a second more).")
+            print(
+                "· Namespaces inside namespaces are not allowed here: each submission gets a sandbox started for it (about a second more)."
+            )
     finally:
         sandbox.close()
 

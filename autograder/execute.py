@@ -77,9 +77,13 @@ class _Step(NbGraderPreprocessor):
 
     def source(self, resources):
         course, names = self.converter.coursedir, resources["nbgrader"]
-        path = Path(course.format_path(course.source_directory, ".", names["assignment"])) / f"{names['notebook']}.ipynb"
+        path = (
+            Path(course.format_path(course.source_directory, ".", names["assignment"])) / f"{names['notebook']}.ipynb"
+        )
         if not path.exists():
-            raise NbGraderException(f"The instructor's notebook {path} is missing; grading needs it. Put it back or build it again.")
+            raise NbGraderException(
+                f"The instructor's notebook {path} is missing; grading needs it. Put it back or build it again."
+            )
         return nbformat.read(path, as_version=4)
 
 
@@ -109,9 +113,13 @@ class Overlay(_Step):
 class TwoProcessRun(_Step):
     """Runs the student's cells in a sandbox and the tests here; fills in the outputs from which nbgrader takes the scores."""
 
-    isolate = Bool(True, help="Run students' code in a bubblewrap sandbox. Off: a plain process with limits only.").tag(config=True)
+    isolate = Bool(True, help="Run students' code in a bubblewrap sandbox. Off: a plain process with limits only.").tag(
+        config=True
+    )
     cell_seconds = Float(Limits.cell_seconds, help="Limit for one cell of the student's.").tag(config=True)
-    call_seconds = Float(Limits.call_seconds, help="Limit for one call of a student's function by a test.").tag(config=True)
+    call_seconds = Float(Limits.call_seconds, help="Limit for one call of a student's function by a test.").tag(
+        config=True
+    )
     test_seconds = Float(Limits.test_seconds, help="Limit for one test cell.").tag(config=True)
     seconds = Float(Limits.seconds, help="Limit for a whole submission.").tag(config=True)
     memory = Integer(Limits.memory, help="Bytes that a submission's processes may use together.").tag(config=True)
@@ -122,7 +130,9 @@ class TwoProcessRun(_Step):
         source = self.source(resources)
         limits = Limits(**{name: getattr(self, name) for name in Limits.__dataclass_fields__})
         files, notes = self._files(resources["nbgrader"])
-        todo = overlay.plan(source, overlay.release(source, self.config), nb, files=files, limits=limits, isolate=self.isolate)
+        todo = overlay.plan(
+            source, overlay.release(source, self.config), nb, files=files, limits=limits, isolate=self.isolate
+        )
         with _lock:
             results = {result.id: result for result in _runner.run(todo)}
         for cell in nb.cells:
@@ -143,7 +153,9 @@ class TwoProcessRun(_Step):
                 continue
             room -= path.stat().st_size
             if room < 0:
-                notes.append(f"The files beside the notebook are larger than {FILES_BYTES >> 20} MB; {path.name} and those after it were left out.")
+                notes.append(
+                    f"The files beside the notebook are larger than {FILES_BYTES >> 20} MB; {path.name} and those after it were left out."
+                )
                 break
             files[str(path.relative_to(folder))] = path.read_bytes()
         return files, notes

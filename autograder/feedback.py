@@ -10,7 +10,9 @@ from nbconvert.filters.strings import strip_files_prefix
 from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
 
 # code spans and fences are left alone; $$...$$ and $...$ are formulas
-_MATH = re.compile(r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<line>[^$\n]+?)\$(?!\w)", re.DOTALL)
+_MATH = re.compile(
+    r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<line>[^$\n]+?)\$(?!\w)", re.DOTALL
+)
 
 
 def mathml(text: str) -> str:
@@ -24,7 +26,9 @@ def mathml(text: str) -> str:
         if match["code"] is not None:
             return match[0]
         try:
-            return convert(match["block"] or match["line"], display="block" if match["block"] else "inline").replace("\n", " ")
+            return convert(match["block"] or match["line"], display="block" if match["block"] else "inline").replace(
+                "\n", " "
+            )
         except Exception:  # the library raises many kinds for what it cannot parse
             return match[0]
 
@@ -62,7 +66,13 @@ def clean(html: str) -> str:
     '<b>x</b><img src="y">run()'
     """
     tags = (_TEXT + " " + _FORMULAS).split()
-    return bleach.clean(strip_files_prefix(html), tags=tags, attributes=_allowed, protocols=["http", "https", "mailto", "data"], strip=True)
+    return bleach.clean(
+        strip_files_prefix(html),
+        tags=tags,
+        attributes=_allowed,
+        protocols=["http", "https", "mailto", "data"],
+        strip=True,
+    )
 
 
 def configure(c):

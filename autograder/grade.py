@@ -35,7 +35,9 @@ class Row:
     notes: list[str] = field(default_factory=list)
 
 
-def grade_class(course: Path, lessons, submissions: Path, output: Path, isolate=True, student=None, force=False, timeout=None) -> int:
+def grade_class(
+    course: Path, lessons, submissions: Path, output: Path, isolate=True, student=None, force=False, timeout=None
+) -> int:
     """Grade `lessons` of all students under `submissions` and print a table; 0 if every submission could be graded.
 
     The submissions are copied, never changed. Raises Problem or SandboxError with a sentence for the instructor.
@@ -44,16 +46,24 @@ def grade_class(course: Path, lessons, submissions: Path, output: Path, isolate=
         require()
     console = Console()
     if not isolate:
-        console.print("[bold]Not isolated[/bold]: students' code runs in plain processes with limits, and every feedback page says so.")
+        console.print(
+            "[bold]Not isolated[/bold]: students' code runs in plain processes with limits, and every feedback page says so."
+        )
     rows, skipped = run(course, lessons, submissions, output, isolate, student, force, timeout, console)
     console.print(table(rows))
     for line in skipped:
         console.print(f"[bold]Not graded[/bold] {line}", highlight=False)
-    console.print(f"Gradebook {output / 'gradebook.db'} · grades {output / 'grades.csv'} · feedback {output / 'feedback'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"Gradebook {output / 'gradebook.db'} · grades {output / 'grades.csv'} · feedback {output / 'feedback'}",
+        highlight=False,
+        soft_wrap=True,
+    )
     return 1 if skipped else 0
 
 
-def run(course, lessons, submissions, output, isolate=True, student=None, force=False, timeout=None, console=None) -> tuple[list[Row], list[str]]:
+def run(
+    course, lessons, submissions, output, isolate=True, student=None, force=False, timeout=None, console=None
+) -> tuple[list[Row], list[str]]:
     """The rows of the table, and a sentence for each submission that could not be graded."""
     config = settings(course, output, isolate)
     if timeout is not None:
@@ -64,7 +74,9 @@ def run(course, lessons, submissions, output, isolate=True, student=None, force=
             raise Problem(f"There is no lesson {lesson!r} in {course / 'solutions'}; the lessons are: {known}.")
     todo, skipped = collect(submissions, lessons, output / "submitted", student)
     if not todo and not skipped:
-        raise Problem(f"No submission of {' or '.join(lessons)} was found in {submissions}; it should hold STUDENT/LESSON/LESSON.ipynb.")
+        raise Problem(
+            f"No submission of {' or '.join(lessons)} was found in {submissions}; it should hold STUDENT/LESSON/LESSON.ipynb."
+        )
     log = logging.getLogger("autograder.grade")
     log.handlers, log.propagate = [logging.FileHandler(output / "grading.log")], False
     log.setLevel(logging.INFO)
@@ -73,7 +85,9 @@ def run(course, lessons, submissions, output, isolate=True, student=None, force=
             try:
                 convert(GenerateAssignment, config, log, lesson, force=True)
             except NbGraderException:
-                raise Problem(f"The lesson {lesson} cannot be prepared; the reason stands in {output / 'grading.log'}.") from None
+                raise Problem(
+                    f"The lesson {lesson} cannot be prepared; the reason stands in {output / 'grading.log'}."
+                ) from None
         rows = []
         for name, lesson, note in track(todo, "Grading", console=console or Console(quiet=True), transient=True):
             try:
@@ -88,7 +102,9 @@ def run(course, lessons, submissions, output, isolate=True, student=None, force=
             exporter.log, exporter.to = log, str(output / "grades.csv")
             exporter.export(gradebook)
     except OperationalError as error:
-        raise Problem(f"The gradebook {output / 'gradebook.db'} cannot be written ({error.orig}). Make room or give write permission, then run it again.") from None
+        raise Problem(
+            f"The gradebook {output / 'gradebook.db'} cannot be written ({error.orig}). Make room or give write permission, then run it again."
+        ) from None
     finally:
         for handler in log.handlers:
             handler.close()
@@ -103,10 +119,14 @@ def settings(course: Path, output: Path, isolate: bool) -> Config:
             probe.write(b"\0" * 65536)
             probe.flush()
     except OSError as error:
-        raise Problem(f"Nothing can be written to {output}: {error.strerror}. Choose another folder with --output, or make room.") from None
+        raise Problem(
+            f"Nothing can be written to {output}: {error.strerror}. Choose another folder with --output, or make room."
+        ) from None
     file = course / "nbgrader_config.py"
     if not file.exists():
-        raise Problem(f"{course} is no course folder: it has no nbgrader_config.py. Run this in the folder of the course.")
+        raise Problem(
+            f"{course} is no course folder: it has no nbgrader_config.py. Run this in the folder of the course."
+        )
     config = PyFileConfigLoader(file.name, path=str(course)).load_config()
     directories = config.CourseDirectory
     directories.root = str(output.resolve())
@@ -129,10 +149,14 @@ def convert(kind, config, log, lesson, student="*", force=False):
 def collect(submissions: Path, lessons, target: Path, student=None):
     """Copy submissions to nbgrader's layout: [(student, lesson, note)], and a sentence for each that cannot be taken."""
     if not submissions.is_dir():
-        raise Problem(f"There is no folder {submissions}; give the folder that holds STUDENT/LESSON/LESSON.ipynb with --submissions.")
+        raise Problem(
+            f"There is no folder {submissions}; give the folder that holds STUDENT/LESSON/LESSON.ipynb with --submissions."
+        )
     students = sorted(p.name for p in submissions.iterdir() if p.is_dir() and not p.name.startswith((".", "_")))
     if student is not None and student not in students:
-        raise Problem(f"There is no folder for the student {student!r} in {submissions}; there are: {', '.join(students) or 'none'}.")
+        raise Problem(
+            f"There is no folder for the student {student!r} in {submissions}; there are: {', '.join(students) or 'none'}."
+        )
     todo, skipped = [], []
     for name in students if student is None else [student]:
         for lesson in lessons:
@@ -161,7 +185,9 @@ def choose(folder: Path, lesson: str):
         return None, f"there are {len(right)} notebooks named {lesson}.ipynb; leave the one that counts."
     if len(found) == 1:
         return found[0], f"handed in as {found[0].name}"
-    return None, f"there is no {lesson}.ipynb" + (f" among its {len(found)} notebooks; rename the one that counts." if found else ".")
+    return None, f"there is no {lesson}.ipynb" + (
+        f" among its {len(found)} notebooks; rename the one that counts." if found else "."
+    )
 
 
 def copy(folder: Path, chosen: Path, target: Path, lesson: str):
@@ -184,18 +210,36 @@ def read_row(config, output, student, lesson, note) -> Row:
         row.to_mark = sum(grade.max_score for grade in grades if grade.needs_manual_grade)
     notebook = nbformat.read(output / "autograded" / student / lesson / f"{lesson}.ipynb", as_version=4)
     prefix = execute.NOTE
-    row.notes += [cell.source.removeprefix(prefix) for cell in notebook.cells if cell.cell_type == "markdown" and cell.source.startswith(prefix)]
+    row.notes += [
+        cell.source.removeprefix(prefix)
+        for cell in notebook.cells
+        if cell.cell_type == "markdown" and cell.source.startswith(prefix)
+    ]
     return row
 
 
 def table(rows: list[Row]) -> Table:
     """The rows as a table for a terminal."""
     out = Table(title=f"{len(rows)} submissions", title_justify="left")
-    for name, justify in (("student", "left"), ("lesson", "left"), ("score", "right"), ("of", "right"), ("to mark", "right"), ("note", "left")):
+    for name, justify in (
+        ("student", "left"),
+        ("lesson", "left"),
+        ("score", "right"),
+        ("of", "right"),
+        ("to mark", "right"),
+        ("note", "left"),
+    ):
         out.add_column(name, justify=justify, overflow="fold")
     for row in rows:
         notes = " ".join(note for note in row.notes if note != execute.NOT_ISOLATED)
-        out.add_row(row.student, row.lesson, f"{row.score:g}", f"{row.points:g}", f"{row.to_mark:g}" if row.to_mark else "", notes.replace("[", r"\["))
+        out.add_row(
+            row.student,
+            row.lesson,
+            f"{row.score:g}",
+            f"{row.points:g}",
+            f"{row.to_mark:g}" if row.to_mark else "",
+            notes.replace("[", r"\["),
+        )
     return out
 
 
@@ -216,5 +260,7 @@ def check_lessons(course: Path, lessons, isolate=True) -> int:
         for row in rows:
             expected = row.points - row.to_mark if row.student == "solution" else 0
             wrong += row.score != expected
-            print(f"{'✓' if row.score == expected else '✗'} {row.lesson}: the {row.student} gets {row.score:g} of {row.points:g} ({expected:g} expected)")
+            print(
+                f"{'✓' if row.score == expected else '✗'} {row.lesson}: the {row.student} gets {row.score:g} of {row.points:g} ({expected:g} expected)"
+            )
     return 1 if wrong or skipped else 0

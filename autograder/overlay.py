@@ -14,7 +14,14 @@ from pathlib import Path
 
 import nbformat
 from nbgrader import utils
-from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearOutput, ClearSolutions, ComputeChecksums, LockCells
+from nbgrader.preprocessors import (
+    ClearHiddenTests,
+    ClearMarkScheme,
+    ClearOutput,
+    ClearSolutions,
+    ComputeChecksums,
+    LockCells,
+)
 
 from autograder.runner import Cell, Plan
 
@@ -44,14 +51,18 @@ def read(path) -> list[Found]:
         if not stat.S_ISREG(info.st_mode):
             raise Unreadable(f"{path.name} is not a regular file but a link or a device; it was not opened.")
         if info.st_size > MAX_BYTES:
-            raise Unreadable(f"{path.name} has {info.st_size >> 20} MB; a notebook may have {MAX_BYTES >> 20} MB. Clear its outputs and submit again.")
+            raise Unreadable(
+                f"{path.name} has {info.st_size >> 20} MB; a notebook may have {MAX_BYTES >> 20} MB. Clear its outputs and submit again."
+            )
         with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
             data = json.loads(file.read(MAX_BYTES + 1).decode("utf-8-sig", errors="replace"))
     except OSError as error:
         raise Unreadable(f"{path.name} cannot be opened: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise Unreadable(f"{path.name} is not a notebook: it is no valid JSON{where}. Open it in Jupyter, save it, and submit again.") from None
+        raise Unreadable(
+            f"{path.name} is not a notebook: it is no valid JSON{where}. Open it in Jupyter, save it, and submit again."
+        ) from None
     return found(data, path.name)
 
 
@@ -85,7 +96,15 @@ def _cell(cell):
 def release(source: nbformat.NotebookNode, config=None) -> nbformat.NotebookNode:
     """The notebook that students get, in memory: no solutions, no hidden tests, no outputs."""
     nb = copy.deepcopy(source)
-    for step in (LockCells, ClearSolutions, ClearOutput, ComputeChecksums, ClearHiddenTests, ClearMarkScheme, ComputeChecksums):
+    for step in (
+        LockCells,
+        ClearSolutions,
+        ClearOutput,
+        ComputeChecksums,
+        ClearHiddenTests,
+        ClearMarkScheme,
+        ComputeChecksums,
+    ):
         nb, _ = step(config=config).preprocess(nb, {})
     return nb
 
@@ -109,7 +128,9 @@ def overlay(released: nbformat.NotebookNode, cells: list[Found], name: str) -> t
     notes = []
     foreign = theirs - known.keys()
     if len(foreign) > len(theirs) / 2:
-        notes.append(f"This seems to be another notebook: {len(foreign)} of its {len(theirs)} labelled cells do not belong to {name}.")
+        notes.append(
+            f"This seems to be another notebook: {len(foreign)} of its {len(theirs)} labelled cells do not belong to {name}."
+        )
     texts, extras = _sort(released, known, cells)
     nb = nbformat.v4.new_notebook(metadata=copy.deepcopy(released.metadata))
     nb.cells.extend(extras.pop("", []))
@@ -198,7 +219,11 @@ def plan(source, released, nb, **settings) -> Plan:
             cells.append(Cell(label, "test", tests[label], points=points, visible=cell.source))
         else:
             cells.append(Cell(label, "run", cell.source, quiet=cell.source.strip() in own))
-    setup = [c.source for c in source.cells if c.cell_type == "code" and "setup" in c.metadata.get("tags", []) and not is_answer(c)]
+    setup = [
+        c.source
+        for c in source.cells
+        if c.cell_type == "code" and "setup" in c.metadata.get("tags", []) and not is_answer(c)
+    ]
     trusted = []
     for cell in source.cells:
         if cell.cell_type == "code":

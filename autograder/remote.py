@@ -31,7 +31,9 @@ def _sync(old, new):
         kept = [b if _sync(a, b) is None else a for a, b in zip(old, new, strict=False)]
         old[:] = kept + new[len(kept) :]
     elif type(old) is dict and type(new) is dict:
-        merged = {key: old[key] if key in old and _sync(old[key], value) is not None else value for key, value in new.items()}
+        merged = {
+            key: old[key] if key in old and _sync(old[key], value) is not None else value for key, value in new.items()
+        }
         old.clear()
         old.update(merged)
     elif type(old) is set and type(new) is set:
@@ -54,7 +56,11 @@ class Remote:
     __array_ufunc__ = None
 
     def __init__(self, session, number, kind, name, callable_):
-        for slot, value in zip(("_session", "_number", "_kind", "_name", "_callable"), (session, number, kind, name, callable_), strict=True):
+        for slot, value in zip(
+            ("_session", "_number", "_kind", "_name", "_callable"),
+            (session, number, kind, name, callable_),
+            strict=True,
+        ):
             object.__setattr__(self, slot, value)
 
     def __call__(self, *args, **kwargs):
@@ -132,7 +138,11 @@ class Session:
         if code == CALLBACK:
             return self.callbacks[int(payload[0])]
         number, kind, name, callable_ = payload
-        number, kind, name = int(number), "".join(filter(str.isprintable, str(kind))), "".join(filter(str.isprintable, str(name)))
+        number, kind, name = (
+            int(number),
+            "".join(filter(str.isprintable, str(kind))),
+            "".join(filter(str.isprintable, str(name))),
+        )
         if number not in self.remotes:
             self.remotes[number] = Remote(self, number, kind[:80], name[:80], bool(callable_))
         return self.remotes[number]
@@ -167,7 +177,9 @@ class Session:
         return self._operate(["op", "call", [function, *args], kwargs], what, args)
 
     def ask(self, operation, *args):
-        return self._operate(["op", operation, list(args), {}], f"{operation} of a {getattr(args[0], '_kind', 'value')}", ())
+        return self._operate(
+            ["op", operation, list(args), {}], f"{operation} of a {getattr(args[0], '_kind', 'value')}", ()
+        )
 
     def _operate(self, message, what, args):
         reply = self._request(message, what)
@@ -223,7 +235,11 @@ class Session:
 
     @staticmethod
     def _valid(reply):
-        ok = reply[0] in ("missing", "module") or (reply[0] == "value" and len(reply) in (2, 3)) or (reply[0] == "raised" and len(reply) == 4 and reply[1])
+        ok = (
+            reply[0] in ("missing", "module")
+            or (reply[0] == "value" and len(reply) in (2, 3))
+            or (reply[0] == "raised" and len(reply) == 4 and reply[1])
+        )
         if not ok or (reply[0] == "value" and len(reply) == 3 and type(reply[2]) is not dict):
             raise WireError("an answer that makes no sense")
 
@@ -289,7 +305,9 @@ class Student:
             except (Closed, OSError):
                 sentence = "The cell ended the process: it exited, crashed, or ran out of memory."
             except TimedOut:
-                sentence = f"The cell took more than {self.limits.cell_seconds:g} s and was stopped. Does a loop never end?"
+                sentence = (
+                    f"The cell took more than {self.limits.cell_seconds:g} s and was stopped. Does a loop never end?"
+                )
             except Stopped as error:
                 sentence = str(error)
             except (WireError, ValueError, TypeError, IndexError, KeyError):
@@ -301,15 +319,27 @@ class Student:
 
     def _run(self, source, quiet):
         if time.monotonic() >= self.deadline:
-            return [["fatal"], f"The notebook took more than {self.limits.seconds:g} s altogether; this cell was not run.", ""], []
+            return [
+                ["fatal"],
+                f"The notebook took more than {self.limits.seconds:g} s altogether; this cell was not run.",
+                "",
+            ], []
         try:
             failure, outputs = self._request(["cell", source, quiet], self.limits.cell_seconds)
         except TimedOut:
             self.sandbox.interrupt()
             failure, outputs = self._reply(time.monotonic() + 2)
-            failure = [["fatal"], f"The cell took more than {self.limits.cell_seconds:g} s and was stopped. Does a loop never end?", ""]
+            failure = [
+                ["fatal"],
+                f"The cell took more than {self.limits.cell_seconds:g} s and was stopped. Does a loop never end?",
+                "",
+            ]
         if failure is not None:
-            failure = [[str(n)[:80] for n in failure[0]] or ["Exception"], str(failure[1])[:2000], str(failure[2])[:3000]]
+            failure = [
+                [str(n)[:80] for n in failure[0]] or ["Exception"],
+                str(failure[1])[:2000],
+                str(failure[2])[:3000],
+            ]
         return failure, [output for output in map(_output, outputs) if output]
 
     def _restart(self):

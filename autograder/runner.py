@@ -26,7 +26,15 @@ from autograder.remote import Missing, Remote, Stopped, Student, alarm
 from autograder.sandbox import Limits, Sandbox, SandboxError
 from autograder.wire import Channel, WireError
 
-WARM = ("numpy", "numpy.testing", "scipy.signal", "cnnlib.check", "cnnlib.ops", "cnnlib.gradcheck", "autograder.mistakes")
+WARM = (
+    "numpy",
+    "numpy.testing",
+    "scipy.signal",
+    "cnnlib.check",
+    "cnnlib.ops",
+    "cnnlib.gradcheck",
+    "autograder.mistakes",
+)
 
 
 @dataclass
@@ -168,7 +176,11 @@ def _score(cell, value):
         if 0 <= value <= cell.points:
             partly = "" if value == cell.points else f"This test gave {float(value):g} of {cell.points:g} points."
             return Result(cell.id, float(value), partly)
-        return Result(cell.id, 0.0, f"The test gave {value} of {cell.points:g} points, which makes no sense: tell your instructor.")
+        return Result(
+            cell.id,
+            0.0,
+            f"The test gave {value} of {cell.points:g} points, which makes no sense: tell your instructor.",
+        )
     return Result(cell.id, cell.points)
 
 
@@ -189,7 +201,9 @@ def _explain(error, cell, filename, session):
     elif type(error).__name__ == "CheckFailed":
         pass
     elif of_student:
-        text = f"Your code raised {type(error).__name__}: {text}" if text else f"Your code raised {type(error).__name__}."
+        text = (
+            f"Your code raised {type(error).__name__}: {text}" if text else f"Your code raised {type(error).__name__}."
+        )
         if type(error) is NotImplementedError:
             text = f"Not written yet. {str(error).strip()}".strip()
     else:
@@ -197,7 +211,9 @@ def _explain(error, cell, filename, session):
         seen = line and line in {other.strip() for other in cell.visible.splitlines()}
         if isinstance(error, AssertionError):
             text = text if seen or _own_words(error, filename) else text.split("\n")[0]
-            text = "\n".join(part for part in (f"This is not so: {line}" if seen else "A hidden test failed.", text) if part)
+            text = "\n".join(
+                part for part in (f"This is not so: {line}" if seen else "A hidden test failed.", text) if part
+            )
         else:
             text = f"{'In the line: ' + line if seen else 'A hidden test failed.'}\n{type(error).__name__}: {text.splitlines()[0] if text else ''}"
     if of_student and session is not None and session.last_error:
@@ -238,7 +254,9 @@ class Runner:
                 self._launch()
             try:
                 message = {**asdict(plan), "files": list(plan.files.items())}
-                self.channel.send(["run", json.dumps({k: v for k, v in message.items() if k != "files"}), message["files"]])
+                self.channel.send(
+                    ["run", json.dumps({k: v for k, v in message.items() if k != "files"}), message["files"]]
+                )
                 reply = self.channel.receive(time.monotonic() + 2 * plan.limits.seconds + 60)
             except WireError:
                 self.close(kill=True)
@@ -270,13 +288,17 @@ class Runner:
 def _complete(plan, results, sentence):
     """Results for all cells: a test without a verdict has no points."""
     missing = plan.cells[len(results) :]
-    return results + [Result(c.id, 0.0 if c.kind == "test" else None, sentence if c.kind == "test" else "") for c in missing]
+    return results + [
+        Result(c.id, 0.0 if c.kind == "test" else None, sentence if c.kind == "test" else "") for c in missing
+    ]
 
 
 def _plan(text, files):
     data = json.loads(text)
     data["cells"] = [Cell(**cell) for cell in data["cells"]]
-    return Plan(**{**data, "limits": Limits(**data["limits"]), "withheld": tuple(data["withheld"]), "files": dict(files)})
+    return Plan(
+        **{**data, "limits": Limits(**data["limits"]), "withheld": tuple(data["withheld"]), "files": dict(files)}
+    )
 
 
 def _in_fork(plan, sandbox):
@@ -293,7 +315,10 @@ def _in_fork(plan, sandbox):
             except SandboxError as error:
                 answer = {"refused": str(error)}
             except BaseException as error:
-                answer = {"results": [], "why": f"The set-up of this notebook failed: {type(error).__name__}: {error}"[:1000]}
+                answer = {
+                    "results": [],
+                    "why": f"The set-up of this notebook failed: {type(error).__name__}: {error}"[:1000],
+                }
             with open(writer, "w") as pipe:
                 json.dump(answer, pipe)
         finally:

@@ -24,7 +24,17 @@ INSTALL_HINT = (
     "Grading needs bubblewrap to isolate the students' code, and {why}. Install it (Debian, Ubuntu: `apt install bubblewrap`; "
     "Fedora: `dnf install bubblewrap`), or grade without isolation with `--no-sandbox` if you trust every submission."
 )
-_SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
+_SYSTEM = (
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/lib32",
+    "/bin",
+    "/sbin",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+)
 _SYSTEM += ("/etc/alternatives", "/etc/fonts", "/etc/localtime", "/nix/store", "/opt/conda")
 
 
@@ -50,7 +60,9 @@ def stand_in(source: str) -> str:
     lines = ['"""Withheld: this is what the exercise asks you to write."""', ""]
     for node in ast.parse(source).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
-            message = f"{node.name} is what the exercise asks you to write; the library's own version is not available here."
+            message = (
+                f"{node.name} is what the exercise asks you to write; the library's own version is not available here."
+            )
             lines += [f"def {node.name}(*args, **kwargs):", f"    raise NotImplementedError({message!r})", "", ""]
     return "\n".join(lines)
 
@@ -71,11 +83,12 @@ def stage(folder: Path, withheld: tuple[str, ...]) -> None:
     if library is not None:
         shutil.copytree(library, folder / "cnnlib", ignore=shutil.ignore_patterns("__pycache__"))
     for name in withheld:
-        module, _, _ = name.rpartition(".")
         path = withheld_file(name)
         source = path.read_text() if path else None
         if path is None or library not in path.parents:
-            raise SandboxError(f"The notebook withholds {name!r}, but cnnlib has no such function; correct `withheld` in the lesson.")
+            raise SandboxError(
+                f"The notebook withholds {name!r}, but cnnlib has no such function; correct `withheld` in the lesson."
+            )
         target = folder / "cnnlib" / path.relative_to(library)
         target.write_text(stand_in(source))
     for path in folder.rglob("*"):
@@ -139,7 +152,12 @@ def _command(stage_folder: Path, isolate: bool, fd: int) -> list[str]:
 
 
 def _environment(stage_folder: str, isolate: bool) -> dict[str, str]:
-    kept = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "PYTHONPATH": "/course" if isolate else stage_folder}
+    kept = {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": "/tmp",
+        "PYTHONPATH": "/course" if isolate else stage_folder,
+    }
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     kept |= dict.fromkeys(threads, "1") | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1"}
     if not isolate:
@@ -241,7 +259,11 @@ class Sandbox:
 
     def used_memory(self) -> int:
         """Bytes that the submission's processes hold beyond what they share with the template."""
-        return sum(max(0, size - max(self.base.values(), default=0)) for pid, size in self._resident().items() if pid not in self.base)
+        return sum(
+            max(0, size - max(self.base.values(), default=0))
+            for pid, size in self._resident().items()
+            if pid not in self.base
+        )
 
     def _resident(self) -> dict[int, int]:
         """Anonymous resident bytes of the sandbox's processes; empty where /proc is not to be had."""

@@ -21,7 +21,9 @@ MAX_DEPTH = 50
 _PRELUDE = struct.Struct("<II")
 _DTYPE = re.compile(r"[<>|=](?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[SU]\d{1,6})")
 
-TUPLE, ARRAY, SCALAR, COMPLEX, BIGINT, SET, FROZENSET, SLICE, RANGE, ELLIPSIS, TYPE, RNG, HANDLE, CALLBACK = range(1, 15)
+TUPLE, ARRAY, SCALAR, COMPLEX, BIGINT, SET, FROZENSET, SLICE, RANGE, ELLIPSIS, TYPE, RNG, HANDLE, CALLBACK = range(
+    1, 15
+)
 
 _TYPES = {t.__name__: t for t in (bool, int, float, complex, str, bytes, list, tuple, dict, set)}
 _DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128"

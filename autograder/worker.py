@@ -20,8 +20,22 @@ from autograder.wire import CALLBACK, HANDLE, Channel, Closed, Codec, WireError
 
 OUTPUT_CHARS = 20_000  # of text per cell
 OUTPUT_BYTES = 1 << 20  # of pictures per cell
-WARM = ("numpy", "numpy.testing", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "IPython.core.interactiveshell")
-WARM_IF_PRESENT = ("ipywidgets", "cnnlib.data", "cnnlib.demos", "cnnlib.plot", "cnnlib.ops", "cnnlib.check", "cnnlib.arithmetic")
+WARM = (
+    "numpy",
+    "numpy.testing",
+    "matplotlib.pyplot",
+    "matplotlib_inline.backend_inline",
+    "IPython.core.interactiveshell",
+)
+WARM_IF_PRESENT = (
+    "ipywidgets",
+    "cnnlib.data",
+    "cnnlib.demos",
+    "cnnlib.plot",
+    "cnnlib.ops",
+    "cnnlib.check",
+    "cnnlib.arithmetic",
+)
 
 
 class Capped(io.TextIOBase):

@@ -45,13 +45,19 @@ def main():
                 times[name].append(nbgrader(folder, "autograde", "ps1", "--force"))
         one = {}
         for name, folder in folders.items():  # the cost of starting, from a run over one student
-            one[name] = statistics.median(nbgrader(folder, "autograde", "ps1", "--student", "s0", "--force") for _ in range(ROUNDS))
+            one[name] = statistics.median(
+                nbgrader(folder, "autograde", "ps1", "--student", "s0", "--force") for _ in range(ROUNDS)
+            )
         each = {}
         for name, values in times.items():
             each[name] = (statistics.median(values) - one[name]) / (STUDENTS - 1)
-            print(f"{name:5}: {STUDENTS} submissions (two notebooks each) {statistics.median(values):6.2f} s, one {one[name]:5.2f} s, each further one {each[name]:5.2f} s")
+            print(
+                f"{name:5}: {STUDENTS} submissions (two notebooks each) {statistics.median(values):6.2f} s, one {one[name]:5.2f} s, each further one {each[name]:5.2f} s"
+            )
         ratios = [stock / ours for stock, ours in zip(times["stock"], times["ours"], strict=True)]
-        print(f"stock / ours: whole run {statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}), per further submission {each['stock'] / each['ours']:.1f}")
+        print(
+            f"stock / ours: whole run {statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}), per further submission {each['stock'] / each['ours']:.1f}"
+        )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,12 @@ CASES = [(student, lesson) for student, lessons in EXPECTED.items() for lesson i
 
 def fingerprint():
     """The course's files, by content: what no submission may touch."""
-    return {path: path.read_bytes() for tree in (CLASS, ROOT / "solutions", ROOT / "notebooks") for path in tree.rglob("*") if path.is_file()}
+    return {
+        path: path.read_bytes()
+        for tree in (CLASS, ROOT / "solutions", ROOT / "notebooks")
+        for path in tree.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +37,10 @@ def graded(tmp_path_factory, isolate):
         scores = {}
         for student, lesson in CASES:
             submission = gradebook.find_submission(lesson, student)
-            scores[student, lesson] = {g.name: g.auto_score for n in submission.notebooks for g in n.grades}, submission.score
+            scores[student, lesson] = (
+                {g.name: g.auto_score for n in submission.notebooks for g in n.grades},
+                submission.score,
+            )
     return out, scores, {(row.student, row.lesson): row for row in rows}, touched
 
 

@@ -44,7 +44,9 @@ def differences(pyproject, environment):
     given = {name: spec for name, spec in conda(environment).items() if name != "pip"}
     names = sorted(wanted.keys() ^ given.keys())
     return [f"{name} is in one file only" for name in names] + [
-        f"{name}: {sorted(wanted[name])} against {sorted(given[name])}" for name in sorted(wanted.keys() & given.keys()) if wanted[name] != given[name]
+        f"{name}: {sorted(wanted[name])} against {sorted(given[name])}"
+        for name in sorted(wanted.keys() & given.keys())
+        if wanted[name] != given[name]
     ]
 
 
@@ -66,7 +68,9 @@ def test_environment_yml_is_in_step():
     assert "--no-deps --editable ." in text
 
 
-@pytest.mark.parametrize(("old", "new"), [("numpy>=2.3,<3", "numpy>=2.2,<3"), ("  - rich>=14,<16\n", ""), ("python>=3.11", "python>=3.10")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("numpy>=2.3,<3", "numpy>=2.2,<3"), ("  - rich>=14,<16\n", ""), ("python>=3.11", "python>=3.10")]
+)
 def test_a_difference_is_found(old, new):
     text = (ROOT / "environment.yml").read_text()
     assert old in text
@@ -89,15 +93,32 @@ def test_no_address_of_a_registry(name):
 def test_every_import_is_declared():
     declared = {re.sub(r"[-_.]+", "-", Requirement(line).name).lower() for line in project()["dependencies"]}
     # what nbgrader and jupyter themselves bring and cannot do without
-    brought = {"nbconvert", "traitlets", "ipython", "matplotlib-inline", "sqlalchemy", "pyyaml", "scipy", "pillow", "bleach"}
+    brought = {
+        "nbconvert",
+        "traitlets",
+        "ipython",
+        "matplotlib-inline",
+        "sqlalchemy",
+        "pyyaml",
+        "scipy",
+        "pillow",
+        "bleach",
+    }
     owners = packages_distributions()
     missing = set()
     for path in [*ROOT.glob("cnnlib/**/*.py"), *ROOT.glob("autograder/**/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
             for name in names:
                 top = name.split(".")[0]
-                if top not in sys.stdlib_module_names and top not in ("cnnlib", "autograder"):
-                    if not {owner.lower().replace("_", "-") for owner in owners.get(top, ["?"])} & (declared | brought):
-                        missing.add(f"{path.relative_to(ROOT)} imports {top}")
+                if top in sys.stdlib_module_names or top in ("cnnlib", "autograder"):
+                    continue
+                if not {owner.lower().replace("_", "-") for owner in owners.get(top, ["?"])} & (declared | brought):
+                    missing.add(f"{path.relative_to(ROOT)} imports {top}")
     assert missing == set()

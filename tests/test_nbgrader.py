@@ -15,7 +15,9 @@ ADOPT = "\nfrom autograder.execute import configure\nconfigure(get_config())\n"
 
 def nbgrader(folder, *args, fails=False):
     env = {**os.environ, "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]}
-    done = subprocess.run([sys.executable, "-m", "nbgrader", *args], cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *args], cwd=folder, env=env, capture_output=True, text=True, timeout=300
+    )
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -24,7 +26,9 @@ def grades(folder, course, assignment):
     """{student: {cell: (auto score, points, needs a person)}}"""
     with Gradebook(f"sqlite:///{folder}/gradebook.db", course) as gradebook:
         return {
-            s.student.id: {g.name: (g.auto_score, g.max_score, g.needs_manual_grade) for n in s.notebooks for g in n.grades}
+            s.student.id: {
+                g.name: (g.auto_score, g.max_score, g.needs_manual_grade) for n in s.notebooks for g in n.grades
+            }
             for s in gradebook.assignment_submissions(assignment)
         }
 

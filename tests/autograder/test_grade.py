@@ -20,16 +20,35 @@ def course(tmp_path, monkeypatch):
     (folder / "solutions" / LESSON).mkdir(parents=True)
     (folder / "solutions" / f"{LESSON}.py").touch()
     shutil.copy(ROOT / "nbgrader_config.py", folder)
-    nb = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    nb = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
 
     def cell(source, label, kind="code", **flags):
         made = (nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell)(source, id=label)
-        made.metadata["nbgrader"] = {"grade_id": label, "schema_version": 3, "task": False, "grade": False, "solution": False, "locked": True} | flags
+        made.metadata["nbgrader"] = {
+            "grade_id": label,
+            "schema_version": 3,
+            "task": False,
+            "grade": False,
+            "solution": False,
+            "locked": True,
+        } | flags
         return made
 
     nb.cells = [
-        cell("def square(x):\n    ### BEGIN SOLUTION\n    return x * x\n    ### END SOLUTION", "square", solution=True, locked=False),
-        cell("assert square(3) == 9\n### BEGIN HIDDEN TESTS\nassert square(-5) == 25\n### END HIDDEN TESTS", "test-square", grade=True, points=4),
+        cell(
+            "def square(x):\n    ### BEGIN SOLUTION\n    return x * x\n    ### END SOLUTION",
+            "square",
+            solution=True,
+            locked=False,
+        ),
+        cell(
+            "assert square(3) == 9\n### BEGIN HIDDEN TESTS\nassert square(-5) == 25\n### END HIDDEN TESTS",
+            "test-square",
+            grade=True,
+            points=4,
+        ),
         cell("Why?", "why", "markdown", grade=True, solution=True, locked=False, points=2),
     ]
     nbformat.write(nb, folder / "solutions" / LESSON / f"{LESSON}.ipynb")
@@ -50,7 +69,18 @@ def hand_in(course, student, answer, name=f"{LESSON}.ipynb"):
 @pytest.fixture
 def grade(isolate, capsys):
     def run(*args, lesson=LESSON):
-        code = cli.main(["grade", lesson, "--submissions", "class", "--output", "out", *args, *([] if isolate else ["--no-sandbox"])])
+        code = cli.main(
+            [
+                "grade",
+                lesson,
+                "--submissions",
+                "class",
+                "--output",
+                "out",
+                *args,
+                *([] if isolate else ["--no-sandbox"]),
+            ]
+        )
         out, err = capsys.readouterr()
         return code, out + err
 
@@ -68,12 +98,14 @@ def test_a_class_is_graded(course, grade):
     hand_in(course, "bob", "def square(x):\n    return 9")
     hand_in(course, "cleo", "")
     before = {p: p.read_bytes() for p in course.glob("class/**/*") if p.is_file()}
-    code, said = grade()
+    code, _ = grade()
     assert code == 0 and scores(course) == {"ada": 4, "bob": 0, "cleo": 0}
     assert (course / "out" / "gradebook.db").exists()
     page = (course / "out" / "feedback" / "bob" / LESSON / f"{LESSON}.html").read_text()
     assert "A hidden test failed" in page and "square(-5" not in page and "https://" not in page.split("<body")[1]
-    assert "hidden" not in (course / "out" / "autograded" / "bob" / LESSON / f"{LESSON}.ipynb").read_text().lower().replace("a hidden test failed", "")
+    assert "hidden" not in (
+        course / "out" / "autograded" / "bob" / LESSON / f"{LESSON}.ipynb"
+    ).read_text().lower().replace("a hidden test failed", "")
     assert {p: p.read_bytes() for p in course.glob("class/**/*") if p.is_file()} == before
 
 
@@ -87,7 +119,7 @@ def test_graded_twice_gives_the_same_and_a_new_submission_counts(course, grade):
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"cells": [{}]}', "not a notebook"])
 def test_a_broken_file_gets_no_points_and_stops_nobody(course, grade, content):
     hand_in(course, "bob", "").write_text(content)
-    code, said = grade()
+    _, said = grade()
     assert scores(course) == {"ada": 4, "bob": 0}
     assert "Traceback" not in said
 
@@ -114,7 +146,7 @@ def test_two_notebooks_of_one_name_are_not_guessed(course, grade):
 
 def test_a_renamed_notebook_is_taken_with_a_note(course, grade):
     hand_in(course, "bob", "def square(x):\n    return x * x", name="squares (1).ipynb")
-    code, said = grade()
+    code, _ = grade()
     assert code == 0 and scores(course)["bob"] == 4 and "squares (1).ipynb" in said
 
 
@@ -172,7 +204,11 @@ def test_without_isolation_every_page_says_so(course, capsys):
 
 
 def test_nothing_of_a_students_runs_in_a_browser(course, grade):
-    path = hand_in(course, "bob", "from IPython.display import HTML, display\ndisplay(HTML('<script>alert(1)</script>'))\nprint('<script>alert(2)</script>')")
+    path = hand_in(
+        course,
+        "bob",
+        "from IPython.display import HTML, display\ndisplay(HTML('<script>alert(1)</script>'))\nprint('<script>alert(2)</script>')",
+    )
     nb = json.loads(path.read_text())
     nb["cells"][2]["source"] = "<script>alert(3)</script><img src=x onerror=alert(4)>[x](javascript:alert(5))"
     path.write_text(json.dumps(nb))

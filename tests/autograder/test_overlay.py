@@ -12,7 +12,14 @@ from autograder import overlay
 
 
 def labelled(cell, label, grade=False, solution=False, points=None):
-    data = {"grade_id": label, "grade": grade, "solution": solution, "locked": not solution, "schema_version": 3, "task": False}
+    data = {
+        "grade_id": label,
+        "grade": grade,
+        "solution": solution,
+        "locked": not solution,
+        "schema_version": 3,
+        "task": False,
+    }
     cell.metadata["nbgrader"] = data | ({"points": points} if points is not None else {})
     return cell
 
@@ -26,8 +33,15 @@ def source():
         new_markdown_cell("# Title"),
         setup,
         new_code_cell("print('demo')"),
-        labelled(new_code_cell("def f(x):\n    ### BEGIN SOLUTION\n    return x\n    ### END SOLUTION"), "f", solution=True),
-        labelled(new_code_cell("assert f(1) == 1\n### BEGIN HIDDEN TESTS\nassert f(2) == 2\n### END HIDDEN TESTS"), "test_f", grade=True, points=2),
+        labelled(
+            new_code_cell("def f(x):\n    ### BEGIN SOLUTION\n    return x\n    ### END SOLUTION"), "f", solution=True
+        ),
+        labelled(
+            new_code_cell("assert f(1) == 1\n### BEGIN HIDDEN TESTS\nassert f(2) == 2\n### END HIDDEN TESTS"),
+            "test_f",
+            grade=True,
+            points=2,
+        ),
         labelled(new_markdown_cell("Your answer"), "why", grade=True, solution=True, points=3),
     ]
     return nb
@@ -173,7 +187,18 @@ def test_a_huge_file_is_not_read(tmp_path):
         overlay.read(path)
 
 
-@pytest.mark.parametrize("cell", [None, 3, {}, {"source": 5}, {"cell_type": 7, "metadata": [], "source": [1, "a"]}, {"metadata": {"nbgrader": "x"}}, {"id": {}}])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        None,
+        3,
+        {},
+        {"source": 5},
+        {"cell_type": 7, "metadata": [], "source": [1, "a"]},
+        {"metadata": {"nbgrader": "x"}},
+        {"id": {}},
+    ],
+)
 def test_mangled_cells_are_read_as_far_as_they_go(released, cell):
     nb = json.loads(json.dumps(answered(released)))
     nb["cells"].insert(2, cell)

@@ -29,7 +29,9 @@ def grade(runner, isolate):
             test = textwrap.dedent(test)
             cells.append(Cell(f"t{number}", "test", test, points=1, visible=test if visible is None else visible))
         limits = settings.pop("limits", LIMITS)
-        return runner.run(Plan(cells, setup=[setup], limits=limits, isolate=settings.pop("isolate", isolate), **settings))
+        return runner.run(
+            Plan(cells, setup=[setup], limits=limits, isolate=settings.pop("isolate", isolate), **settings)
+        )
 
     return run
 
@@ -81,7 +83,12 @@ def test_no_state_passes_from_one_test_to_the_next(grade):
 
 
 def test_a_test_sees_the_notebook_as_it_was_at_its_place(runner, isolate):
-    cells = [Cell("a", "run", "x = 1"), Cell("t", "test", "assert x == 1", points=1), Cell("b", "run", "x = 2"), Cell("u", "test", "assert x == 2", points=1)]
+    cells = [
+        Cell("a", "run", "x = 1"),
+        Cell("t", "test", "assert x == 1", points=1),
+        Cell("b", "run", "x = 2"),
+        Cell("u", "test", "assert x == 2", points=1),
+    ]
     assert [r.score for r in runner.run(Plan(cells, limits=LIMITS, isolate=isolate))] == [None, 1, None, 1]
 
 
@@ -147,7 +154,9 @@ def test_a_cell_that_breaks_its_process_costs_its_own_exercise(runner, isolate, 
     limits = replace(LIMITS, cell_seconds=2)
     results = {r.id: r for r in runner.run(Plan(cells, limits=limits, isolate=isolate))}
     assert results["before"].score == 1
-    if "gc" not in cell and "run_cell" not in cell:  # who cripples the machinery in a way that looks alive harms later cells of the same notebook only
+    if (
+        "gc" not in cell and "run_cell" not in cell
+    ):  # who cripples the machinery in a way that looks alive harms later cells of the same notebook only
         assert results["after"].score == 1
     assert sum(len(str(o)) for r in results.values() for o in r.outputs) < 100_000
 
@@ -190,13 +199,25 @@ CHEATS = """
 
 
 @pytest.mark.parametrize("name", ["equal", "equal_array", "nan", "empty", "nothing", "wide", "huge", "deep", "text"])
-@pytest.mark.parametrize("test", ["np.testing.assert_allclose({}(1), np.arange(3.0))", "from cnnlib import check\ncheck.function({}, lambda x: np.arange(3.0), [(1,)])"])
+@pytest.mark.parametrize(
+    "test",
+    [
+        "np.testing.assert_allclose({}(1), np.arange(3.0))",
+        "from cnnlib import check\ncheck.function({}, lambda x: np.arange(3.0), [(1,)])",
+    ],
+)
 def test_a_value_that_lies_has_no_points(grade, name, test):
     assert grade(CHEATS, test.format(name))[1].score == 0
 
 
 def test_what_a_student_patches_does_not_reach_the_tests(grade):
-    results = grade(CHEATS, "assert all([0, 1]) is False", "assert not np.allclose(1, 2)", "np.testing.assert_equal(1, 2)", "assert isinstance(3, int)")
+    results = grade(
+        CHEATS,
+        "assert all([0, 1]) is False",
+        "assert not np.allclose(1, 2)",
+        "np.testing.assert_equal(1, 2)",
+        "assert isinstance(3, int)",
+    )
     assert [r.score for r in results[1:]] == [1, 1, 0, 1]
 
 
@@ -233,14 +254,18 @@ def test_a_failed_hidden_test_shows_no_line_of_itself(grade):
 
 
 def test_trusted_names_come_before_the_students(grade):
-    results = grade("def oracle(x): return x\ndef f(x): return x", "assert f(3) == oracle(3)", trusted=["def oracle(x):\n    return 2 * x"])
+    results = grade(
+        "def oracle(x): return x\ndef f(x): return x",
+        "assert f(3) == oracle(3)",
+        trusted=["def oracle(x):\n    return 2 * x"],
+    )
     assert results[1].score == 0
 
 
 def test_the_students_side_of_the_sandbox(grade, sandboxed, tmp_path):
     secret = tmp_path / "gradebook.db"
     secret.write_text("grades")
-    code = f"""
+    code = """
         import os, socket, subprocess
         def read(path):
             try: return open(path).read()
@@ -296,7 +321,9 @@ def test_the_students_side_of_the_sandbox(grade, sandboxed, tmp_path):
         results = grade(code, *tests)
     finally:
         del os.environ["A_TOKEN"]
-    failed = [(test, r.message) for test, r in zip(tests, results[1:], strict=True) if r.score != 1 and test != "kill()"]
+    failed = [
+        (test, r.message) for test, r in zip(tests, results[1:], strict=True) if r.score != 1 and test != "kill()"
+    ]
     assert failed == []
     assert secret.read_text() == "grades" and not (tmp_path / "new").exists()
 
@@ -306,7 +333,10 @@ def test_two_submissions_share_nothing(grade, sandboxed):
     grade(leave, "assert True")
     results = grade("import os, numpy as np", "import os\nassert True", "assert np.array([1]).sum() == 1")
     assert [r.score for r in results[1:]] == [1, 1]
-    looks = grade("import os\ndef look(): return os.path.exists('/tmp/left'), os.path.exists('left')", "assert look() == (False, False)")
+    looks = grade(
+        "import os\ndef look(): return os.path.exists('/tmp/left'), os.path.exists('left')",
+        "assert look() == (False, False)",
+    )
     assert looks[1].score == 1
 
 
@@ -333,6 +363,8 @@ def test_output_is_kept_and_capped(grade):
     code = "print('hello')\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\n41 + 1"
     outputs = grade(code)[0].outputs
     assert [o["output_type"] for o in outputs].count("display_data") == 1
-    assert any(o.get("text") == "hello\n" for o in outputs) and any(o.get("data", {}).get("text/plain") == "42" for o in outputs)
+    assert any(o.get("text") == "hello\n" for o in outputs) and any(
+        o.get("data", {}).get("text/plain") == "42" for o in outputs
+    )
     flood = grade("for _ in range(10**5): print('x' * 1000)")[0].outputs
     assert sum(len(str(o)) for o in flood) < 50_000
