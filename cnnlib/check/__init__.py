@@ -127,7 +127,7 @@ def _forward(forward, args):
     except Exception as raised:
         raise CheckFailed(f"{name} raised {said(raised)}") from raised
     if not issubclass(type(result), tuple | list) or len(result) != 2:
-        raise CheckFailed(f"{name} returned {describe(result)}.\nIt should return the tuple (out, cache).")
+        raise CheckFailed(f"{name} returned {describe(result)}; it should return the tuple (out, cache).")
     try:
         out = array(result[0]).astype(float)
     except NotNumbers as what:

@@ -89,16 +89,19 @@ def _place(want, have, name):
         bad = np.flatnonzero(wrong.any(axis=tuple(a for a in range(want.ndim) if a != axis)))
         right = np.setdiff1d(range(want.shape[axis]), bad)
         if len(right) and min(len(right), len(bad)) <= 3:
-            words.append(f"{_or(bad) if len(bad) <= 3 else f'other than {_or(right)}'} in axis {axis}")
+            words.append(f"{f'index {_or(bad)}' if len(bad) <= 3 else f'any index but {_or(right)}'} in axis {axis}")
     if words:
-        return f"All errors have index {' and index '.join(words)}."
+        return f"All errors have {' and '.join(words)}."
 
 
 def _summed(want, have, name):
-    for axes in _some(range(have.ndim)):
-        for how in ("sum", "mean"):
-            if have.size and agree(want, np.asarray(getattr(np, how)(have, axis=axes))):
-                return f"Its {how} over {_axes(axes)} would be right."
+    for axes in _some(range(have.ndim)) if have.size else ():
+        if agree(want, np.asarray(np.sum(have, axis=axes))):
+            if all(have.shape[axis] == 1 for axis in axes):
+                return f"The numbers are right, but {_axes(axes)} should be gone: is a sum missing, or a reshape?"
+            return f"Its sum over {_axes(axes)} would be right."
+        if agree(want, np.asarray(np.mean(have, axis=axes))):
+            return f"Its mean over {_axes(axes)} would be right."
 
 
 def _reshaped(want, have, name):

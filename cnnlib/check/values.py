@@ -79,7 +79,7 @@ def copy(value):
 
 
 def changes(name, before, after):
-    """The names of the arrays that differ between a value and its copy from before."""
+    """The names of the arrays and numbers that differ between a value and its copy from before."""
     if type(before) is not type(after):
         return [name]
     if isinstance(before, np.ndarray):
@@ -90,7 +90,7 @@ def changes(name, before, after):
         if len(before) != len(after) or (type(before) is dict and list(after) != keys):
             return [name]
         return [path for key in keys for path in changes(f"{name}[{key!r}]", before[key], after[key])]
-    return []
+    return [name] if type(before) in NUMBERS and before != after and before == before else []
 
 
 # --------------------------------------------------------------------------------------------------------------- words
@@ -103,7 +103,7 @@ def describe(value):
         return str(value)
     if issubclass(kind, np.ndarray):
         return f"an array {np.ndarray.view(value, np.ndarray).shape}"
-    if kind in NUMBERS or issubclass(kind, np.generic):
+    if kind in NUMBERS or issubclass(kind, np.number):
         return f"the number {number(value)}"
     if kind is str:
         return f"the text {value if len(value) < 40 else value[:37] + '...'!r}"
@@ -126,22 +126,26 @@ def _bare(value):
 
 def show(name, value):
     """An argument in few words: `x (2, 3, 5, 7)` for an array, `stride=2` for what is small enough to be seen."""
-    if isinstance(value, np.ndarray) and not (value.size <= 9 and value.ndim <= 2 and is_whole(value)):
-        kind = "" if value.dtype == float else f" {value.dtype}"
-        return f"{name} {value.shape}{kind}".strip()
+    if issubclass(type(value), np.ndarray):
+        value = np.ndarray.view(value, np.ndarray)
+        if value.size > 9 or value.ndim > 2 or not is_whole(value):
+            kind = "" if value.dtype == float else f" {value.dtype}"
+            return f"{name} {value.shape}{kind}".strip()
     return f"{name}={brief(value)}" if name else brief(value)
 
 
 def brief(value):
     """A value as one would write it, arrays shortened."""
-    if type(value) in (tuple, list):
-        inside = ", ".join(show("array", item) if isinstance(item, np.ndarray) else brief(item) for item in value)
-        return f"({inside}{',' if len(value) == 1 else ''})" if type(value) is tuple else f"[{inside}]"
-    if isinstance(value, np.ndarray):
+    kind = type(value)
+    if kind in (tuple, list):
+        inside = ", ".join(show("array", item) if issubclass(type(item), np.ndarray) else brief(item) for item in value)
+        return f"({inside}{',' if len(value) == 1 else ''})" if kind is tuple else f"[{inside}]"
+    if issubclass(kind, np.ndarray):
+        value = np.ndarray.view(value, np.ndarray)
         return entries(value) if value.size <= 12 and value.ndim <= 2 else f"an array {value.shape}"
-    if type(value) in NUMBERS or isinstance(value, np.generic):
+    if kind in NUMBERS or issubclass(kind, np.number):
         return number(value)
-    return repr(value) if type(value) in (str, type(None)) else describe(value)
+    return repr(value) if kind in (str, type(None)) else describe(value)
 
 
 def entries(values):
