@@ -146,7 +146,7 @@ def test_two_notebooks_of_one_name_are_not_guessed(course, grade):
 
 def test_a_renamed_notebook_is_taken_with_a_note(course, grade):
     hand_in(course, "bob", "def square(x):\n    return x * x", name="squares (1).ipynb")
-    code, _ = grade()
+    code, said = grade()
     assert code == 0 and scores(course)["bob"] == 4 and "squares (1).ipynb" in said
 
 
