@@ -430,7 +430,7 @@ def yara(nb):
     return nb.text()[: len(nb.text()) // 2]
 
 
-@student(loses=EVERYTHING, note="missing from the submission")
+@student(loses=EVERYTHING, note="another notebook")
 def alma(nb):
     """Hands in the notebook of another lesson, solved; only the question at its end counts."""
     nb.data = Notebook(CONVOLUTION).data
@@ -440,7 +440,7 @@ def alma(nb):
 # ---- costs time, memory, processes, disk
 
 
-@student(loses={"conv2d_backward"}, says={"conv2d_backward_db": "10 s"})
+@student(loses={"conv2d_backward"}, says={"conv2d_backward_db": "took more than"})
 def nadia(nb):
     """Never returns from conv2d_backward."""
     nb.solve("loops")
