@@ -1,0 +1,373 @@
+"""The build on a made-up lesson, and what must hold for every lesson of the course."""
+
+import ast
+import importlib
+import inspect
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder.build import BuildError, build, lessons, stale
+from autograder.sandbox import withheld_file
+
+ROOT = Path(__file__).parents[1]
+BEGIN = "### BEGIN HIDDEN TESTS"
+SAMPLE = '''\
+# ---
+# jupyter:
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+#   autograder: {withheld: [cnnlib.ops.conv2d_forward]}
+# ---
+
+# %% [markdown]
+# # 1 · A sample
+# Größe → $N$
+
+# %% tags=["setup"]
+import numpy as np
+
+# %% tags=["setup", "wide"]
+seed = 3
+
+# %%
+print("a demo")
+
+# %% solution="double"
+def double(x):
+    """Twice `x`."""
+    ### BEGIN SOLUTION
+    twice = np.add(x, x)
+    return twice
+    ### END SOLUTION
+
+
+# %% test="double_visible" points=1
+assert double(1) == 2
+
+# %% test="double_hidden" points=2.5
+# It also doubles arrays.
+### BEGIN HIDDEN TESTS
+assert (double(np.ones(2)) == 2).all()
+### END HIDDEN TESTS
+
+# %% [markdown] answer="why" points=2
+# Because a sum is linear.
+'''
+
+
+ALLOWED = {"nbgrader", "tags", "deletable", "editable"}  # metadata of a cell; the last two are nbgrader's locks
+
+
+def course(root, text=SAMPLE, name="01_sample"):
+    (root / "solutions").mkdir(parents=True, exist_ok=True)
+    (root / "solutions" / f"{name}.py").write_text(text, encoding="utf-8")
+    return root
+
+
+def read(root, tree, name="01_sample"):
+    return nbformat.read(root / tree / name / f"{name}.ipynb", as_version=nbformat.NO_CONVERT)
+
+
+def built(root, text=SAMPLE, name="01_sample"):
+    """The instructor's and the student's notebook of a lesson."""
+    build(course(root, text, name))
+    return read(root, "solutions", name), read(root, "notebooks", name)
+
+
+def label(cell):
+    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
+
+
+def labelled(nb):
+    return {label(cell): cell for cell in nb.cells if label(cell)}
+
+
+def test_it_writes_what_changed_and_knows_what_is_stale(tmp_path):
+    course(tmp_path)
+    paths = [tmp_path / tree / "01_sample" / "01_sample.ipynb" for tree in ("solutions", "notebooks")]
+    assert stale(tmp_path) == paths
+    assert build(tmp_path) == paths
+    assert build(tmp_path) == [] == stale(tmp_path)
+    course(tmp_path, SAMPLE.replace("np.add(x, x)", "2 * x"))
+    assert stale(tmp_path) == paths[:1]  # the student's version does not show the solution
+    course(tmp_path, SAMPLE, "02_other")
+    assert {path.stem for path in build(tmp_path, ["02_other"])} == {"02_other"}
+    assert stale(tmp_path) == paths[:1]
+    (tmp_path / "solutions" / "02_other.py").unlink()
+    build(tmp_path)
+    assert stale(tmp_path) == [tmp_path / tree / "02_other" / "02_other.ipynb" for tree in ("notebooks", "solutions")]
+
+
+def test_the_metadata_is_complete_and_nothing_else_remains(tmp_path):
+    instructor, student = built(tmp_path)
+    for nb in instructor, student:
+        assert (nb.nbformat, nb.nbformat_minor) == (4, 5)
+        assert nb.metadata == {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+            "autograder": {"withheld": ["cnnlib.ops.conv2d_forward"]},
+        }
+        assert [cell.metadata.get("tags") for cell in nb.cells] == [None, ["setup"], ["setup", "wide"]] + [None] * 5
+        for cell in nb.cells:
+            assert cell.metadata.keys() <= ALLOWED
+            assert cell.cell_type == "markdown" or (cell.outputs, cell.execution_count) == ([], None)
+    expected = {  # grade, solution, locked, points
+        "setup": (False, False, True, None),
+        "setup-2": (False, False, True, None),
+        "double": (False, True, False, None),
+        "double_visible": (True, False, True, 1),
+        "double_hidden": (True, False, True, 2.5),
+        "why": (True, True, False, 2),
+    }
+    for key, cell in labelled(instructor).items():
+        grade, solution, locked, points = expected.pop(key)
+        data = {"grade": grade, "solution": solution, "locked": locked, "schema_version": 3, "task": False}
+        assert cell.metadata.nbgrader == data | {"grade_id": key} | ({"points": points} if grade else {})
+        theirs = labelled(student)[key].metadata.nbgrader
+        assert re.fullmatch("[0-9a-f]{32}", theirs.pop("checksum"))
+        assert theirs == cell.metadata.nbgrader | {"cell_type": cell.cell_type}
+    assert not expected
+
+
+def test_each_version_has_its_text(tmp_path):
+    instructor, student = built(tmp_path)
+    mine, theirs = labelled(instructor), labelled(student)
+    assert "### BEGIN SOLUTION" in mine["double"].source and "### BEGIN HIDDEN TESTS" in mine["double_hidden"].source
+    stub = 'def double(x):\n    """Twice `x`."""\n    # YOUR CODE HERE\n    raise NotImplementedError()'
+    assert theirs["double"].source == stub
+    assert theirs["double_visible"].source == mine["double_visible"].source
+    assert theirs["double_hidden"].source == "# It also doubles arrays."
+    assert (mine["why"].source, theirs["why"].source) == ("Because a sum is linear.", "YOUR ANSWER HERE")
+    assert student.cells[0].source == "# 1 · A sample\nGröße → $N$"
+
+
+def test_nbgraders_own_command_gives_the_same_bytes(tmp_path):
+    built(tmp_path)
+    release = tmp_path / "notebooks" / "01_sample" / "01_sample.ipynb"
+    ours = release.read_bytes()
+    shutil.rmtree(tmp_path / "notebooks")
+    shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
+    path = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
+    command = [sys.executable, "-m", "nbgrader", "generate_assignment", "01_sample", "--no-db"]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PATH": path}, check=True, capture_output=True)
+    assert release.read_bytes() == ours
+
+
+def test_cells_keep_their_ids(tmp_path):
+    before, student = built(tmp_path)
+    ids = [cell.id for cell in before.cells]
+    assert len(set(ids)) == len(ids)
+    assert [cell.id for cell in student.cells] == ids
+    assert [cell.id for cell in built(tmp_path / "again")[0].cells] == ids
+    after, _ = built(tmp_path, SAMPLE.replace('# %% solution="double"', '# %%\nx = 1\n\n# %% solution="double"'))
+    assert len(after.cells) == len(ids) + 1
+    assert all(cell.id == labelled(before)[key].id for key, cell in labelled(after).items())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('test="double_hidden"', 'test="double_visible"', "cell 7: the grade id 'double_visible' is taken by cell 6"),
+        ('test="double_visible"', 'test="setup"', "'setup' is taken by cell 2"),
+        ('test="double_visible" points=1', 'test="double_visible"', "cell 6: the test 'double_visible' needs points="),
+        ('answer="why" points=2', 'answer="why"', "the answer 'why' needs points="),
+        ("points=2.5", "points=-1", "points=-1 is no number of points"),
+        ("points=2.5", "points=true", "points=True is no number of points"),
+        ('solution="double"', 'solution="double" points=2', "cell 5 takes no points"),
+        ('solution="double"', 'solutoin="double"', "unknown key 'solutoin'"),
+        ('solution="double"', "solution=double", "solution=double"),
+        ('solution="double"', 'solution="double" test="f"', "both solution and test"),
+        ('tags=["setup"]', 'tags="setup"', "cannot be read"),
+        ('solution="double"', 'solution="dou ble"', "'dou ble' may hold letters"),
+        ('solution="double"', 'solution=""', "'' may hold letters"),
+        ('solution="double"', "solution=3", "3 may hold letters"),
+        ("    ### BEGIN SOLUTION\n", "", "must stand in pairs"),
+        ("    ### END SOLUTION\n", "", "must stand in pairs"),
+        ("    ### BEGIN SOLUTION\n", "    # BEGIN SOLUTION\n", "nbgrader takes `# BEGIN SOLUTION` for a fence"),
+        ("### END HIDDEN TESTS\n", "", f"cell 7: `{BEGIN}` and `### END HIDDEN TESTS` must stand in pairs"),
+        ("    twice = ", "    ### BEGIN SOLUTION\n    twice = ", "must stand in pairs"),
+        ('print("a demo")', f"{BEGIN}\n### END HIDDEN TESTS", f"cell 4 has `{BEGIN}`, but is no test"),
+        ("assert double(1) == 2", "### BEGIN SOLUTION\n### END SOLUTION", "but is no solution or answer cell"),
+        ("# Größe", "# the words BEGIN SOLUTION", "cell 1: nbgrader takes"),
+        ("assert double(1) == 2", "assert double(1) = 2", "the test 'double_visible' is not valid Python"),
+        (
+            "arrays.\n### BEGIN HIDDEN TESTS\n",
+            f"\nif 1:\n    {BEGIN}\n    x = 1\n",
+            "without its hidden part, the test",
+        ),
+        ("# %% [markdown] answer", "# %% answer", "cell 8 is code; it should be markdown"),
+        ('# %% test="double_v', '# %% [markdown] test="double_v', "cell 6 is markdown; it should be code"),
+        ("# %%\nprint", "# %% [raw]\nprint", "cell 4 is raw"),
+        ("withheld:", "witheld:", "and no more"),
+        ("[cnnlib.ops.conv2d_forward]", "cnnlib.ops.conv2d_forward", "and no more"),
+        ("{withheld", "{withheld: {", "cannot be read"),
+        ("# jupyter:", "# jupiter:", "has no part `jupyter:`"),
+        ("# ---\n# jupyter:", "# jupyter:", "has no header"),
+    ],
+)
+def test_a_wrong_source_is_refused_in_a_sentence(tmp_path, old, new, words):
+    built(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.ipynb")}
+    assert SAMPLE.count(old) == 1
+    course(tmp_path, SAMPLE.replace(old, new))
+    with pytest.raises(BuildError) as problem:
+        build(tmp_path)
+    assert words in str(problem.value) and "01_sample" in str(problem.value)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.ipynb")} == before
+
+
+def test_a_solution_needs_its_fence(tmp_path):
+    course(tmp_path, re.sub(r" *### (BEGIN|END) SOLUTION\n", "", SAMPLE))
+    with pytest.raises(BuildError, match="cell 5: the solution 'double' has no `### BEGIN SOLUTION`"):
+        build(tmp_path)
+
+
+def test_an_unknown_lesson_is_named(tmp_path):
+    with pytest.raises(BuildError, match=r"no lesson 09_x.*; there is none"):
+        build(tmp_path, ["09_x"])
+    with pytest.raises(BuildError, match=r"no lesson 09_x.*; there are: 01_sample"):
+        build(course(tmp_path), ["01_sample", "09_x"])
+
+
+# What must hold for every lesson. Each check is a function that returns what is wrong, so that it can be shown to fail.
+
+LESSONS = lessons(ROOT)
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+
+
+def hidden(text):
+    """The lines of a lesson's source that no student may see: longer than 12 characters, and nowhere else in it."""
+    shown, secret, inside, answer = [], [], False, False
+    for line in text.splitlines():
+        line = line.removeprefix("# ").strip()
+        if line.startswith("%%"):
+            answer = "answer=" in line
+        elif line.startswith("### "):
+            inside = {"BEGIN": True, "END": False}.get(line.split()[1], inside)
+        else:
+            (secret if inside or answer else shown).append(line)
+    return {line for line in secret if len(line) > 12 and line not in "\n".join(shown)}
+
+
+def leaks(text, folder):
+    """The hidden lines of a lesson's source that stand in a file of the folder."""
+    files = [path.read_text(encoding="utf-8", errors="ignore") for path in folder.rglob("*") if path.is_file()]
+    return {line for line in hidden(text) if any(json.dumps(line, ensure_ascii=False)[1:-1] in file for file in files)}
+
+
+def lines(cell):
+    """The lines of a code cell that say something."""
+    return [line for line in cell.source.split("\n") if line.strip(" )]}") and not re.match(r"import |from ", line)]
+
+
+def excesses(nb):
+    """Where a student's notebook is longer or shorter than docs/writing-a-lesson.md allows."""
+    words = sum(len(cell.source.split()) for cell in nb.cells if cell.cell_type == "markdown")
+    points = sum(cell.metadata.nbgrader.get("points", 0) for cell in labelled(nb).values())
+    functions = sum(cell.cell_type == "code" and cell.metadata.nbgrader.solution for cell in labelled(nb).values())
+    ranges = {"words": (words, 1000, 2200), "cells": (len(nb.cells), 30, 65), "functions": (functions, 4, 8)}
+    found = [f"{n} {name}, not {low} to {high}" for name, (n, low, high) in ranges.items() if not low <= n <= high]
+    if points % 5:
+        found.append(f"{points} points, no multiple of 5")
+    for number, cell in enumerate(nb.cells, 1):
+        given = cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("solution")
+        if given and len(lines(cell)) > 8:
+            found.append(f"cell {number} {label(cell)} has {len(lines(cell))} lines, not 8 at most")
+    return found
+
+
+def unprotected(nb):
+    """What the library has of the functions that a lesson asks for, and does not withhold; and names it has not."""
+    withheld = nb.metadata.autograder.withheld
+    files = {withheld_file(name) for name in withheld}
+    ops = importlib.import_module("cnnlib.ops")
+    asked = [cell for cell in labelled(nb).values() if cell.metadata.nbgrader.solution and cell.cell_type == "code"]
+    names = [node.name for cell in asked for node in ast.parse(cell.source).body if isinstance(node, ast.FunctionDef)]
+    own = {name for name in names if hasattr(ops, name) and Path(inspect.getfile(getattr(ops, name))) not in files}
+    return own | {name for name in withheld if withheld_file(name) is None}
+
+
+def test_there_are_lessons():
+    assert len(LESSONS) >= 2
+
+
+def test_the_notebooks_are_in_step_with_their_sources():
+    assert stale(ROOT) == [], "run `make build` and commit the notebooks"
+
+
+@each_lesson
+def test_nothing_hidden_has_leaked(path, tmp_path):
+    text = path.read_text(encoding="utf-8")
+    assert len(hidden(text)) > 30
+    assert leaks(text, ROOT / "notebooks" / path.stem) == set()
+    built(tmp_path, text, path.stem)
+    assert leaks(text, tmp_path / "solutions" / path.stem) == hidden(text)  # the instructor's version has it all
+
+
+@each_lesson
+def test_the_notebooks_are_clean(path):
+    for tree in ("solutions", "notebooks"):
+        nb = read(ROOT, tree, path.stem)
+        assert nb.metadata.kernelspec.name == "python3"
+        assert all((c.outputs, c.execution_count) == ([], None) for c in nb.cells if c.cell_type == "code")
+        assert all(c.metadata.keys() <= ALLOWED for c in nb.cells)
+        labels = [label(cell) for cell in nb.cells if label(cell)]
+        assert len(labels) == len(set(labels)) and labels[0] == "setup"
+
+
+@each_lesson
+def test_a_lesson_keeps_its_form(path):
+    assert excesses(read(ROOT, "notebooks", path.stem)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (r"points=\d+", "points=1.5", "points, no multiple of 5"),
+        (r"# %%\n", "# %%\n" + "x = 1\n" * 8, "lines, not 8 at most"),
+        (r"(# %% test=.*\n)", r"\1" + "x = 1\n" * 8, "_visible has"),
+        (r"# %% \[markdown\]\n", "# %% [markdown]\n# " + "more " * 1500 + "\n", "words, not 1000 to 2200"),
+        (r"# %%\n", "# %%\n# %%\n" * 50, "cells, not 30 to 65"),
+        (r"# %% solution=(?s:.*?)# %% \[", "# %% [", "functions, not 4 to 8"),
+    ],
+)
+def test_a_lesson_out_of_form_is_found(tmp_path, old, new, words):
+    text = LESSONS[0].read_text(encoding="utf-8")
+    changed = re.sub(old, new, text, count=0 if "functions" in words else 1)
+    assert any(words in line for line in excesses(built(tmp_path, changed)[1]))
+
+
+@each_lesson
+def test_what_is_asked_for_is_withheld(path):
+    nb = read(ROOT, "notebooks", path.stem)
+    assert unprotected(nb) == set()
+    nb.metadata.autograder.withheld = ["cnnlib.ops.no_such"]
+    assert unprotected(nb) > {"cnnlib.ops.no_such"}
+
+
+@each_lesson
+def test_the_instructors_version_runs(path):
+    space = {"__name__": "__main__"}
+    for cell in read(ROOT, "solutions", path.stem).cells:
+        if cell.cell_type == "code":
+            exec(cell.source, space)
+
+
+@each_lesson
+def test_a_student_who_is_stuck_sees_every_demo_and_passes_no_test(path):
+    space, failed = {"__name__": "__main__"}, 0
+    for cell in read(ROOT, "notebooks", path.stem).cells:
+        if cell.cell_type == "code" and label(cell).endswith("_visible"):
+            with pytest.raises(AssertionError, match="not written yet"):
+                exec(cell.source, space)
+            failed += 1
+        elif cell.cell_type == "code":
+            exec(cell.source, space)
+    assert failed >= 4
