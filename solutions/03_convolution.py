@@ -9,9 +9,11 @@
 #
 # You go from a layer that connects everything to a small filter that slides over an image, and write that layer
 # yourself.
-# Follows *KAIST*, local connectivity and weight-tying; *CS231n (Samara)*, *Princeton COS 429* and *MVA*, convolution
-# layer.
-# About two hours.
+#
+# **Slides**: *KAIST*, local connectivity and weight-tying; *CS231n (Samara)*, *Princeton COS 429* and *MVA*,
+# convolution layer.
+#
+# **Time**: about two hours.
 
 # %% tags=["setup"]
 import numpy as np
@@ -22,30 +24,29 @@ from cnnlib import demos
 # ## Three ways to connect
 #
 # A fully connected layer gives every output a weight for every input. Pixels that belong together lie close together,
-# so a **local** layer
-# lets each output see only a small window, its *receptive field*; the windows start $S$ inputs apart, the *stride*.
-# And what is worth finding in one place is worth finding in another: let all windows share, or **tie**, the same
-# weights.
+# so a **local** layer lets each output see only a small window, its *receptive field*; the windows start $S$ inputs
+# apart, the *stride*. And what is worth finding in one place is worth finding in another: let all windows share, or
+# **tie**, the same weights.
 
 # %%
 demos.connections(inputs=8, window=3, stride=1)
 
 # %% [markdown]
 # The same layers twice, as wires and as matrices with a row per output. A local layer's matrix is mostly zeros; tied
-# weights make one colour per diagonal.
-# Try `stride=2`.
+# weights make one colour per diagonal. Try `stride=2`.
 
 # %% [markdown]
 # ## How many weights?
 #
-# Take a colour image of 32×32 pixels, 3,072 numbers, and a layer that gives six maps of 28×28. Counting without biases:
+# Take a colour image of 32×32 pixels, 3,072 numbers, and a layer that gives six maps of 28×28. Counting without
+# biases:
 
 # %%
 demos.weight_counts(image=(3, 32, 32), filters=6, size=5)
 
 # %% [markdown]
-# The axis is logarithmic: from millions to hundreds, for outputs of the same shape. Try `image=(1, 200, 200),
-# filters=100, size=10`: 10,000 tied weights.
+# The axis is logarithmic: from millions to hundreds, for outputs of the same shape. Try
+# `image=(1, 200, 200), filters=100, size=10`: 10,000 tied weights.
 
 # %% [markdown]
 # ### Exercise 1 · conv1d_matrix (4 points)
@@ -70,7 +71,7 @@ demos.weight_counts(image=(3, 32, 32), filters=6, size=5)
 
 # %% solution="conv1d_matrix"
 def conv1d_matrix(w, n, stride):
-    """The matrix (n_out, n) of a 1-D convolution: row i holds the filter w (F,) at columns i*stride and following."""
+    """The matrix (n_out, n) of a 1-D layer: row i holds the filter w (F,) from column i*stride on."""
     ### BEGIN SOLUTION
     F = len(w)
     n_out = (n - F) // stride + 1
@@ -155,7 +156,7 @@ check.function(
 
 # %% solution="locally_connected"
 def locally_connected(x, W, b, stride):
-    """A 1-D layer with windows but without tied weights: x (n,), W (n_out, F), b (n_out,). Returns (n_out,)."""
+    """A 1-D layer with windows but no tied weights: x (n,), W (n_out, F), b (n_out,) give (n_out,)."""
     ### BEGIN SOLUTION
     n_out, F = W.shape
     windows = np.array([x[i * stride : i * stride + F] for i in range(n_out)])
@@ -209,9 +210,8 @@ check.function(locally_connected, by_matrix, cases, mistakes=known("locally_conn
 # ## A window slides over an image
 #
 # In two dimensions the window is F×F pixels, and it always goes through the full depth: on a colour image a 5×5
-# filter has 5·5·3 = 75 weights.
-# Multiply the window by the filter, number by number, add the 75 products and a bias: that is **one** output pixel.
-# A window of 5 fits into 32 pixels in 28 places, so the map has 28×28 pixels.
+# filter has 5·5·3 = 75 weights. Multiply the window by the filter, number by number, add the 75 products and a bias:
+# that is **one** output pixel. A window of 5 fits into 32 pixels in 28 places, so the map has 28×28 pixels.
 
 # %%
 demos.sliding_window()
@@ -230,7 +230,8 @@ demos.sliding_window()
 demos.correlation()
 
 # %% [markdown]
-# The largest number, 15, belongs to the window that looks most like the filter: a filter answers to what resembles it.
+# The largest number, 15, belongs to the window that looks most like the filter: a filter answers to what resembles
+# it.
 
 # %% [markdown]
 # ### Exercise 3 · correlate2d (5 points)
@@ -253,7 +254,7 @@ demos.correlation()
 
 # %% solution="correlate2d"
 def correlate2d(x, w):
-    """Correlation of x (H, W) with w (FH, FW) where the filter lies inside: (H - FH + 1, W - FW + 1)."""
+    """Correlation of x (H, W) with w (FH, FW), filter inside: (H - FH + 1, W - FW + 1)."""
     ### BEGIN SOLUTION
     FH, FW = w.shape
     out = np.zeros((x.shape[0] - FH + 1, x.shape[1] - FW + 1))
@@ -306,14 +307,14 @@ check.function(correlate2d, by_fourier, cases, mistakes=known("correlate2d"))
 # $$\text{out}[i,j] = \sum_{u,v} w[u,v]\; x[i-u,\; j-v]$$
 #
 # The slides write this formula and draw the other one. Networks correlate and call it convolution; as the weights are
-# learned, either will do.
-# A symmetric kernel cannot tell the two apart, so test with one that can.
+# learned, either will do. A symmetric kernel cannot tell the two apart, so test with one that can.
 
 # %%
 demos.flip()
 
 # %% [markdown]
-# Correlation returns the letter turned by 180°, convolution as it is. `[-1 0 1]` changes sign; the bell does not tell.
+# Correlation returns the letter turned by 180°, convolution as it is. `[-1 0 1]` changes sign; the bell does not
+# tell.
 
 # %% [markdown]
 # ### Exercise 4 · convolve2d (4 points)
@@ -332,7 +333,7 @@ demos.flip()
 
 # %% solution="convolve2d"
 def convolve2d(x, w):
-    """True convolution of x (H, W) with w (FH, FW), both axes of w reversed: (H - FH + 1, W - FW + 1)."""
+    """True convolution of x (H, W) with w (FH, FW), filter inside: (H - FH + 1, W - FW + 1)."""
     ### BEGIN SOLUTION
     return correlate2d(x, w[::-1, ::-1])
     ### END SOLUTION
@@ -379,8 +380,7 @@ check.function(convolve2d, by_fourier, cases, mistakes=known("convolve2d"))
 # ## Many filters, many layers
 #
 # One filter gives one map. Six filters give six maps, stacked like the colours of an image: 28×28×6. So the next
-# layer can treat them as its image.
-# Its filters go through the full depth again: 5×5×**6**.
+# layer can treat them as its image. Its filters go through the full depth again: 5×5×**6**.
 
 # %%
 demos.volumes(size=32, channels=3, layers=[(6, 5), (10, 5)])
@@ -430,7 +430,8 @@ demos.correlation(stride=2, pad=1)
 # </details>
 # <details><summary>Hint: the loops</summary>
 #
-# Loop over `n, k, i, j`. The window `xp[n, :, i*stride : i*stride+FH, j*stride : j*stride+FW]` has the shape of `w[k]`.
+# Loop over `n, k, i, j`. The window `xp[n, :, i*stride : i*stride+FH, j*stride : j*stride+FW]` has the shape of
+# `w[k]`.
 # </details>
 
 
@@ -468,7 +469,8 @@ def reference(x, w, b, stride, pad):
     return ops.conv2d_forward(x, w, b, stride, pad)
 
 
-check.function(conv2d_forward, reference, cases, returns="out, ...", mistakes=known("conv2d_forward"))
+mistakes = known("conv2d_forward")
+check.function(conv2d_forward, reference, cases, returns="out, ...", mistakes=mistakes)
 
 # %% test="conv2d_forward_shapes" points=3
 # Hidden: stride 1 without padding. Batches, channels and filters from 1 to 4; images and filters that are not square.
@@ -556,8 +558,7 @@ check.function(conv2d_forward, by_views, cases, returns="out, ...", mistakes=kno
 # ## What kernels see
 #
 # Before networks learned their filters, people wrote them by hand. Each picture below is one pass of the layer over a
-# real photograph; its kernel is in the corner,
-# orange for positive weights and purple for negative ones.
+# real photograph; its kernel is in the corner, orange for positive weights and purple for negative ones.
 
 # %%
 use_mine = False  # True: every picture is made by your conv2d_forward
@@ -583,11 +584,9 @@ demos.gallery(conv2d_forward if use_mine else None, name="chelsea")
 # ## Your question (2 points)
 #
 # Write one question about this lesson: something that stayed unclear, that surprised you, or that you would like to
-# try.
-# A typical question earns 1 point, one that shows thought earns 2.
+# try. A typical question earns 1 point, one that shows thought earns 2.
 
 # %% [markdown] answer="your_question" points=2
 # *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why does a 5×5 filter have 75
-# weights?"
-# One that shows thought (2 points) goes a step further: "Tied weights assume that an image looks alike everywhere.
-# Would a camera that always sees sky above and road below do better with a local layer?"
+# weights?" One that shows thought (2 points) goes a step further: "Tied weights assume that an image looks alike
+# everywhere. Would a camera that always sees sky above and road below do better with a local layer?"

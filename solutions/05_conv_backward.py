@@ -9,9 +9,11 @@
 #
 # You write the backward pass of a convolution layer: first from the chain rule, pixel by pixel, then as one matrix
 # product.
-# Follows *CS231n (Samara)*, backprop with vectors and matrices, and *INRIA*, backward propagation, both applied to
+#
+# **Slides**: *CS231n (Samara)*, backprop with vectors and matrices, and *INRIA*, backward propagation, both applied to
 # the layer of lesson 3.
-# About three hours.
+#
+# **Time**: about three hours.
 
 # %% tags=["setup"]
 import numpy as np
@@ -21,9 +23,10 @@ from cnnlib import demos
 # %% [markdown]
 # ## One layer, three gradients
 #
-# A convolution layer takes `x`, `w` and `b` and gives `out`. Somewhere behind it stands one number, the loss $L$.
-# The **upstream** gradient `dout` says how $L$ moves when a number of `out` moves. The layer knows the **local** gradients:
-# how `out` moves when its own inputs move. The chain rule multiplies the two and sums over all outputs $p$; the result flows **downstream**:
+# A convolution layer takes `x`, `w` and `b` and gives `out`. Somewhere behind it stands one number, the loss $L$. The
+# **upstream** gradient `dout` says how $L$ moves when a number of `out` moves. The layer knows the **local**
+# gradients: how `out` moves when its own inputs move. The chain rule multiplies the two and sums over all outputs
+# $p$; the result flows **downstream**:
 #
 # $$\frac{\partial L}{\partial x_q} = \sum_p \frac{\partial L}{\partial \text{out}_p}\,\frac{\partial \text{out}_p}{\partial x_q}$$
 
@@ -31,7 +34,8 @@ from cnnlib import demos
 demos.one_layer()
 
 # %% [markdown]
-# Three arrays go in on the way forward; three gradients come out on the way back, each with the shape of its own array.
+# Three arrays go in on the way forward; three gradients come out on the way back, each with the shape of its own
+# array.
 
 # %% [markdown]
 # ## The share of one output pixel
@@ -41,9 +45,8 @@ demos.one_layer()
 # $$\text{out}[i,j] = b + \sum_{u,v} w[u,v]\; x[iS+u,\; jS+v]$$
 #
 # In a product, the derivative by one factor is the other factor. So this pixel sends $\text{dout}[i,j]\cdot w$ to its
-# window of `dx`,
-# $\text{dout}[i,j]\cdot$ window to `dw`, and plain $\text{dout}[i,j]$ to `db`. What lies outside the window receives
-# nothing.
+# window of `dx`, $\text{dout}[i,j]\cdot$ window to `dw`, and plain $\text{dout}[i,j]$ to `db`. What lies outside the
+# window receives nothing.
 
 # %%
 demos.gradient_flow(stride=1)
@@ -55,16 +58,16 @@ demos.gradient_flow(stride=1)
 # ## Where windows overlap, shares add up
 #
 # What is used more than once receives the sum of what each use sends back. An input pixel is used by every window
-# that contains it. A weight is used by every output pixel of every image of the batch, and so is the bias.
-# In code this is one character: `+=`, not `=`.
+# that contains it. A weight is used by every output pixel of every image of the batch, and so is the bias. In code
+# this is one character: `+=`, not `=`.
 
 # %%
 demos.overlap(kernel=3, strides=(1, 2, 3))
 
 # %% [markdown]
 # Each number counts the windows that contain a pixel, so it counts the terms in that pixel's `dx`. Stride 3 does not
-# fit
-# 7 pixels exactly; here the size is rounded down (lesson 4 looks closer), and pixels in no window get gradient zero.
+# fit 7 pixels exactly; here the size is rounded down (lesson 4 looks closer), and pixels in no window get gradient
+# zero.
 
 # %% [markdown]
 # ## Seen from a weight
@@ -91,8 +94,7 @@ demos.weight_gradient(stride=2)
 # $$\text{dx}[p,q] = \sum_{u,v} w[u,v]\; \text{dout}[p-u,\; q-v]$$
 #
 # The minus signs turn the filter by 180°, and windows over the edge meet zeros: a *full* correlation of `dout` with
-# the flipped filter.
-# For $S>1$, put $S-1$ zeros between the entries of `dout` first.
+# the flipped filter. For $S>1$, put $S-1$ zeros between the entries of `dout` first.
 
 # %%
 demos.input_gradient(stride=1)
@@ -108,8 +110,8 @@ demos.input_gradient(stride=1)
 #
 # - **Padding** surrounds `x` by zeros. On the way back, compute the gradient of the padded image, then cut the border
 #   off.
-# - **Channels**: filter $k$ meets channel $c$ with its own slice $w[k,c]$. `dw[k, c]` pairs `dout[:, k]` with `x[:,
-#   c]`; `dx[:, c]` sums over all filters $k$.
+# - **Channels**: filter $k$ meets channel $c$ with its own slice $w[k,c]$. `dw[k, c]` pairs `dout[:, k]` with
+#   `x[:, c]`; `dx[:, c]` sums over all filters $k$.
 # - **Batch**: every image has its own `dx`; `dw` and `db` sum over all images.
 
 # %% [markdown]
@@ -159,8 +161,7 @@ demos.referee()
 # <details><summary>Hint: the shares of one output pixel</summary>
 #
 # `g = dout[:, :, i, j]` has shape (N, K) and the window (N, C, FH, FW). The share of `dw` sums over N:
-# `np.tensordot(g, window, axes=(0, 0))`.
-# The share of `dx` sums over K.
+# `np.tensordot(g, window, axes=(0, 0))`. The share of `dx` sums over K.
 # </details>
 
 
@@ -183,7 +184,7 @@ def conv2d_backward(dout, cache):
         window = np.s_[:, :, i * stride : i * stride + FH, j * stride : j * stride + FW]
         g = dout[:, :, i, j]  # (N, K)
         dw += np.tensordot(g, xp[window], axes=(0, 0))  # sum over the images
-        dxp[window] += np.tensordot(g, w, axes=(1, 0))  # sum over the filters; += because windows overlap
+        dxp[window] += np.tensordot(g, w, axes=(1, 0))  # sum over the filters; windows overlap
     return dxp[:, :, pad : pad + H, pad : pad + W], dw, db
     ### END SOLUTION
 
@@ -205,7 +206,8 @@ def reference(dout, cache):
     return ops.conv2d_backward(dout, ops.conv2d_forward(*cache)[1])
 
 
-check.function(conv2d_backward, reference, cases, returns="dx, dw, db", mistakes=known("conv2d_backward"))
+mistakes = known("conv2d_backward")
+check.function(conv2d_backward, reference, cases, returns="dx, dw, db", mistakes=mistakes)
 
 # %% test="conv2d_backward_db" points=2
 # Hidden: db alone, for batches of 1 and more, one and several filters, and output maps that are not square.
@@ -342,9 +344,8 @@ demos.learn_a_filter(conv2d_backward if use_mine else None)
 # ## Windows become rows
 #
 # Loops over pixels are slow in Python; products of matrices are fast everywhere. So copy every window into one row of
-# a matrix, all channels in a line.
-# The filter becomes a column, and the whole layer is one product. The price is memory: at stride 1 a pixel is copied
-# up to F·F times.
+# a matrix, all channels in a line. The filter becomes a column, and the whole layer is one product. The price is
+# memory: at stride 1 a pixel is copied up to F·F times.
 
 # %%
 demos.windows_become_rows()
@@ -365,8 +366,7 @@ demos.windows_become_rows()
 # | returns | (N·H′·W′, C·FH·FW) |
 #
 # Rows are ordered by image, then row, then column of the output; columns by channel, then row, then column of the
-# window.
-# H′ = (H + 2·pad − FH) // stride + 1, and W′ likewise. About 8 lines.
+# window. H′ = (H + 2·pad − FH) // stride + 1, and W′ likewise. About 8 lines.
 #
 # <details><summary>Hint</summary>
 #
@@ -377,7 +377,7 @@ demos.windows_become_rows()
 
 # %% solution="im2col"
 def im2col(x, kernel_size, stride, pad):
-    """The windows of x (N, C, H, W) as rows of a matrix (N*H'*W', C*FH*FW); kernel_size is (FH, FW)."""
+    """The windows of x (N, C, H, W) as rows (N*H'*W', C*FH*FW); kernel_size is (FH, FW)."""
     ### BEGIN SOLUTION
     FH, FW = kernel_size
     xp = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
@@ -438,8 +438,8 @@ check.function(im2col, by_views, cases, returns="cols", mistakes=known("im2col")
 # ## The rows walk back
 #
 # `im2col` copies; the way back adds. `col2im` takes a matrix of that shape, cuts each row into its window and adds it
-# to the image where the window was.
-# The two belong together like a matrix and its transpose: for every image $x$ and every matrix $c$,
+# to the image where the window was. The two belong together like a matrix and its transpose: for every image $x$ and
+# every matrix $c$,
 #
 # $$\langle \text{im2col}(x),\ c\rangle = \langle x,\ \text{col2im}(c)\rangle ,$$
 #
@@ -468,14 +468,14 @@ demos.rows_walk_back()
 # <details><summary>Hint</summary>
 #
 # Start from zeros of the padded size. Walk over images, rows and columns exactly as `im2col` does, take the next row,
-# reshape it to (C, FH, FW), and add it with `+=`.
-# Cut the border off at the end: `pad : pad + H`. (With `pad = 0` the slice `pad:-pad` would be empty.)
+# reshape it to (C, FH, FW), and add it with `+=`. Cut the border off at the end: `pad : pad + H`. (With `pad = 0` the
+# slice `pad:-pad` would be empty.)
 # </details>
 
 
 # %% solution="col2im"
 def col2im(cols, x_shape, kernel_size, stride, pad):
-    """Adds the rows of cols (N*H'*W', C*FH*FW) into images of shape x_shape, each where im2col took it from."""
+    """Adds the rows of cols (N*H'*W', C*FH*FW) into images of x_shape, where im2col took them from."""
     ### BEGIN SOLUTION
     N, C, H, W = x_shape
     FH, FW = kernel_size
@@ -562,8 +562,7 @@ for cols, *shape in cases:
 # <details><summary>Hint</summary>
 #
 # `im2col(...)` has one row per output pixel, `w.reshape(K, -1)` one row per filter. Their product has shape (N·H′·W′,
-# K):
-# first `reshape` it to (N, H′, W′, K), then `transpose` the filters forward. A single `reshape` to (N, K, H′, W′)
+# K): first `reshape` it to (N, H′, W′, K), then `transpose` the filters forward. A single `reshape` to (N, K, H′, W′)
 # mixes pixels and filters.
 # </details>
 
@@ -644,17 +643,15 @@ demos.race(conv2d_forward_im2col if use_mine else None)
 # ## One matrix, tied weights
 #
 # A convolution is linear in `x`, so it is a matrix: $\text{out} = A\,x$, with the image unrolled into one long
-# column. Row $p$ of $A$ holds the filter
-# at the places of window $p$, and zeros elsewhere. Then nothing is left to derive: for a linear map, $\text{dx} =
-# A^\top \text{dout}$.
+# column. Row $p$ of $A$ holds the filter at the places of window $p$, and zeros elsewhere. Then nothing is left to
+# derive: for a linear map, $\text{dx} = A^\top \text{dout}$.
 
 # %%
 demos.tied_matrix()
 
 # %% [markdown]
 # Each colour is one weight. A row of $A$ says which pixels make an output. A row of $A^\top$ says from which outputs
-# a pixel hears back,
-# with the weights in reverse order: there is the flip again.
+# a pixel hears back, with the weights in reverse order: there is the flip again.
 
 # %% [markdown]
 # ### Exercise 5 · conv_as_matrix (6 points)
@@ -684,7 +681,7 @@ demos.tied_matrix()
 
 # %% solution="conv_as_matrix"
 def conv_as_matrix(w, x_shape, stride, pad):
-    """The convolution of one image x of shape x_shape as a matrix A (K*H'*W', C*H*W), to be used as A @ x.ravel()."""
+    """A (K*H'*W', C*H*W), so that A @ x.ravel() is the convolution of one image x of x_shape."""
     ### BEGIN SOLUTION
     C, H, W = x_shape
     FH, FW = w.shape[2:]
@@ -773,19 +770,16 @@ check.function(backward, transpose_product, back, name="A.T @ dout with A = conv
 # | copy windows into rows, `im2col` | add rows into windows, `col2im` |
 # | multiply by $A$ | multiply by $A^\top$ |
 #
-# `db` sums `dout`; `dw` correlates `x` with `dout`; `dx` sends `dout` back through the same weights.
-# A network with a wrong backward pass may still train, only worse. So compare with differences, on small arrays that
-# are not square.
+# `db` sums `dout`; `dw` correlates `x` with `dout`; `dx` sends `dout` back through the same weights. A network with a
+# wrong backward pass may still train, only worse. So compare with differences, on small arrays that are not square.
 
 # %% [markdown]
 # ## Your question (2 points)
 #
 # Write one question about this lesson: something that stayed unclear, that surprised you, or that you would like to
-# try.
-# A typical question earns 1 point, one that shows thought earns 2.
+# try. A typical question earns 1 point, one that shows thought earns 2.
 
 # %% [markdown] answer="your_question" points=2
 # *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why do shares add up where
-# windows overlap?"
-# One that shows thought (2 points) goes a step further: "At stride 2 some pixels of `dx` have one term and others
-# four. Does that pattern show in what earlier layers learn?"
+# windows overlap?" One that shows thought (2 points) goes a step further: "At stride 2 some pixels of `dx` have one
+# term and others four. Does that pattern show in what earlier layers learn?"
