@@ -63,7 +63,7 @@ def gradient(forward, backward, cases, *, wrt=("x", "w", "b"), mistakes=None, na
     >>> gradient(square, backward, [([1, 2],)], wrt=["x"], name="square_backward")  # doctest: +ELLIPSIS
     ✓ square_backward agrees in 1 case (largest error ...)
     """
-    names, rng, calls = _parameters(forward), np.random.default_rng(seed), []
+    names, rng, calls = _parameters(forward) or list(wrt), np.random.default_rng(seed), []
     places = [None if n == "_" else names.index(n) if n in names else i for i, n in enumerate(wrt)]
     for one in _cases(cases):
         args = [np.array(a, float) if i in places and a is not None else a for i, a in enumerate(one.args)]
@@ -162,7 +162,8 @@ def _cases(cases):
 
 def _parameters(function):
     try:
-        return [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_POSITIONAL]
+        parameters = inspect.signature(function).parameters.values()
+        return [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     except (TypeError, ValueError):
         return []
 

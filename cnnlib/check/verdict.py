@@ -1,6 +1,6 @@
 """The verdict on a student's function: call it, judge every part of what it returns, and say what is wrong."""
 
-import sys
+import contextlib
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import notebook
 from .differences import explain
 from .values import NotNumbers, agree, allowed, array, changes, copy, count, describe, entries, error, show, two_numbers
 
@@ -37,6 +38,10 @@ class Call:
 
     def copies(self):
         return copy(list(self.named.values()))
+
+    def changes(self, args):
+        """The names of what differs in copies of the arguments that a function was given."""
+        return [path for (name, a), b in zip(self.named.items(), args, strict=True) for path in changes(name, a, b)]
 
     def result(self, function):
         return function(*self.give(self.copies()))
@@ -81,17 +86,17 @@ class Judge:
         got = self._attempt(call, args, where)
         problems = {part: _problem(part, expected[at], got[at], self.rtol) for part, at in self.judged.items()}
         wrong = [part for part in problems if problems[part]]
-        changed = [path for (name, a), b in zip(call.named.items(), args, strict=True) for path in changes(name, a, b)]
+        changed = call.changes(args)
         if wrong:
             part, also = wrong[0], f"It also changes its argument {changed[0]}: work on a copy." if changed else ""
             want, have = expected[self.judged[part]], got[self.judged[part]]
             first, *more = problems[part]
-            hint = self._known(call, part, have) or self._other_part(part, expected, have) or _hint(part, want, have)
-            _draw(want, have, f"{self.name}: {part}")
+            hint = self._known(call, part, got) or self._other_part(part, expected, have) or _hint(part, want, have)
+            notebook.draw(want, have, f"{self.name}: {part}")
             self._fail(call, f"{self.name}: {first}{_praise(problems)}", where, *more, hint, also)
         if changed:
             sentence = f"{self.name} gives the right result, but changes its argument {changed[0]}: work on a copy."
-            self._fail(call, sentence, where)
+            self._fail(call, sentence, where, self._known_change(call, changed))
         return max(_share(expected[at], got[at]) for at in self.judged.values())
 
     def _attempt(self, call, args, where):
@@ -122,26 +127,39 @@ class Judge:
     def _split(self, value):
         return [value] if self.single or not isinstance(value, tuple | list) else list(value)
 
-    def _known(self, failed, part, have):
-        """The sentence of the known mistake that gives the student's answer; where several do, other cases decide."""
-
-        def same(says, call, answer):
-            try:
-                with np.errstate(all="ignore"):
-                    wrong = self._split(call.result(self.mistakes[says]))[self.judged[part]]
-                return agree(array(wrong), array(answer), self.rtol)
-            except Exception:  # a mistake need not work in every case
-                return False
-
-        found = [says for says in self.mistakes if same(says, failed, have)]
-        for call in self.calls:
-            if len(found) > 1 and call is not failed:
-                try:
-                    answer = self._split(call.result(self.student))[self.judged[part]]
-                except Exception:  # nor need the student's function
-                    continue
-                found = [says for says in found if same(says, call, answer)] or found
+    def _known(self, failed, part, got):
+        """The sentence of the known mistake that gives the student's answer; other parts and cases break a tie."""
+        found = list(self.mistakes)
+        for call in [failed, *(call for call in self.calls if call is not failed)]:
+            answer = got if call is failed else self._quietly(self.student, call)
+            wrong = {says: self._quietly(self.mistakes[says], call) for says in found}
+            for other in [part, *(other for other in self.judged if other != part)]:
+                alike = [says for says in found if self._alike(wrong[says], answer, other)]
+                found = alike if call is failed and other == part else alike or found
+            if len(found) < 2:
+                break
         return found[0] if found else ""
+
+    def _known_change(self, call, changed):
+        """The sentence of the known mistake that changes the same arguments."""
+        for says, wrong in self.mistakes.items():
+            args = call.copies()
+            with contextlib.suppress(Exception):
+                wrong(*call.give(args))
+                if call.changes(args) == changed:
+                    return says
+        return ""
+
+    def _quietly(self, function, call):
+        with contextlib.suppress(Exception), np.errstate(all="ignore"):
+            return self._split(call.result(function))
+        return []  # a mistake need not work in every case
+
+    def _alike(self, wrong, answer, part):
+        with contextlib.suppress(NotNumbers, IndexError):
+            at = self.judged[part]
+            return agree(array(wrong[at]), array(answer[at]), self.rtol)
+        return False
 
     def _other_part(self, part, expected, have):
         for other, at in self.judged.items():
@@ -152,7 +170,9 @@ class Judge:
     def _fail(self, call, *lines, cause=None):
         global _last
         _last = call.give(call.copies())
-        again = f"To try this case: {self.name}(*check.last_case())" if _live() else ""
+        again = (
+            f"To try this case: {self.name}(*check.last_case())" if notebook.live() and self.name.isidentifier() else ""
+        )
         raise CheckFailed("\n".join(filter(None, [*lines, again]))) from cause
 
 
@@ -225,20 +245,3 @@ def _frame(student, raised):
     home = getattr(getattr(student, "__code__", None), "co_filename", None)
     frames = reversed(traceback.extract_tb(raised.__traceback__))
     return next((frame for frame in frames if home and Path(frame.filename).parent == Path(home).parent), None)
-
-
-def _live():
-    """Whether somebody looks: the code runs in a notebook's kernel."""
-    return "IPython" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel")
-
-
-def _draw(want, have, title):
-    """In a live notebook: expected, got and difference as pictures."""
-    try:
-        want, have = array(want), array(have)
-        if _live() and want.shape == have.shape and want.ndim >= 2 and want.size:
-            from .. import plot
-
-            plot.comparison(want, have, title=title)
-    except Exception:  # a picture is an extra: the message must reach the student
-        return

@@ -457,6 +457,24 @@ def test_where_mistakes_look_alike_another_case_decides():
     assert "All is 1, of the right shape." in message(changed(np.ones_like), cases=cases, mistakes=mistakes)
 
 
+def test_where_one_part_looks_alike_the_others_decide():
+    def reference(x):
+        return x, x + 1
+
+    mistakes = {
+        "Both are doubled.": lambda x: (2 * x, 2 * x + 2),
+        "dx is doubled.": lambda x: (2 * x, x + 1),
+    }
+    for says, student in mistakes.items():
+        assert says in message(student, reference, [(np.ones(3),)], "dx, dw", mistakes=mistakes)
+
+
+def test_a_known_change_is_named():
+    mistakes = {"It raises.": lambda *args: 1 / 0, "b is changed.": lambda x, w, b, s, p: b.fill(9)}
+    mistakes["x is written to."] = in_place
+    assert message(in_place, mistakes=mistakes).splitlines()[2] == "x is written to."
+
+
 def test_an_unknown_mistake_is_not_given_a_wrong_name():
     says = message(changed(lambda out: out * np.arange(out.shape[-1])), mistakes=MISTAKES)
     assert not any(known in says for known in MISTAKES)
@@ -521,6 +539,7 @@ def test_gradients_by_name_by_place_and_of_nothing():
     case = [(np.ones(3), np.arange(3.0), None)]
     check.gradient(scale, scale_backward, case, wrt=["gamma", "x"])
     check.gradient(scale, lambda d, c: scale_backward(d, c)[::-1], case, wrt=["a", "b"])
+    check.gradient(lambda *args: scale(*args), lambda d, c: scale_backward(d, c)[::-1], case, wrt=["a", "b"])
     check.gradient(scale, lambda d, c: (None, d * c[0]), case, wrt=["_", "gamma"])
     check.gradient(scale, lambda d, c: (*scale_backward(d, c), None), case, wrt=["gamma", "x", "beta"])
     assert "dbeta should be None here" in gradient_message(
@@ -625,13 +644,15 @@ def test_the_failing_case_can_be_tried_again():
 
 
 @pytest.mark.parametrize("drawing", [lambda *args, **kwargs: 1 / 0, None])
-def test_a_live_notebook_draws_and_a_drawing_that_fails_hides_nothing(monkeypatch, drawing):
+def test_a_live_notebook_draws_and_a_drawing_that_fails_hides_nothing(monkeypatch, drawing, capsys):
     drawn = []
-    monkeypatch.setattr("cnnlib.check.verdict._live", lambda: True)
+    monkeypatch.setattr("cnnlib.check.notebook.live", lambda: True)
     monkeypatch.setattr(plot, "comparison", drawing or (lambda *args, title: drawn.append((*args, title))))
     says = message(changed(np.zeros_like))
     assert says.endswith("To try this case: conv2d_forward(*check.last_case())")
-    if not drawing:
+    if drawing:
+        assert capsys.readouterr().out == "(The picture could not be drawn: division by zero)\n"
+    else:
         [(expected, got, title)] = drawn
         assert title == "conv2d_forward: out"
         np.testing.assert_array_equal(expected, right(*CASES[0].args)[0])
@@ -639,7 +660,7 @@ def test_a_live_notebook_draws_and_a_drawing_that_fails_hides_nothing(monkeypatc
 
 
 def test_arrays_of_another_shape_are_not_drawn(monkeypatch):
-    monkeypatch.setattr("cnnlib.check.verdict._live", lambda: True)
+    monkeypatch.setattr("cnnlib.check.notebook.live", lambda: True)
     monkeypatch.setattr(plot, "comparison", pytest.fail)
     message(changed(lambda out: out[:1]))
     message(lambda x: x + 1, lambda x: x, [(np.ones(3),)], "out")
