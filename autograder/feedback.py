@@ -6,6 +6,7 @@ from pathlib import Path
 import bleach
 import nbgrader
 from latex2mathml.converter import convert
+from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.strings import strip_files_prefix
 from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
 
@@ -75,11 +76,16 @@ def clean(html: str) -> str:
     )
 
 
+class FeedbackExporter(HTMLExporter):
+    """nbgrader's feedback page with the template of `templates/offline`; Formgrader keeps its own."""
+
+
 def configure(c):
     """Settings for `nbgrader generate_feedback` and Formgrader."""
     theirs = Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"
     c.GenerateFeedback.preprocessors = [GetGrades, OfflineMath, "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor"]
-    c.HTMLExporter.template_name = "offline"
-    c.HTMLExporter.extra_template_basedirs = [str(Path(__file__).with_name("templates")), str(theirs)]
+    c.GenerateFeedback.exporter_class = FeedbackExporter
+    c.FeedbackExporter.template_name = "offline"
+    c.FeedbackExporter.extra_template_basedirs = [str(Path(__file__).with_name("templates")), str(theirs)]
     c.HTMLExporter.sanitize_html = True
     c.HTMLExporter.filters = {"strip_files_prefix": clean}  # the last filter of all markdown on nbgrader's pages
