@@ -8,7 +8,7 @@ import nbgrader
 from latex2mathml.converter import convert
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.strings import strip_files_prefix
-from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
+from nbgrader.preprocessors import NbGraderPreprocessor
 
 # code spans and fences are left alone; $$...$$ and $...$ are formulas
 _MATH = re.compile(
@@ -83,7 +83,7 @@ class FeedbackExporter(HTMLExporter):
 def configure(c):
     """Settings for `nbgrader generate_feedback` and Formgrader."""
     theirs = Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"
-    c.GenerateFeedback.preprocessors = [GetGrades, OfflineMath, "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor"]
+    c.HTMLExporter.preprocessors = [OfflineMath]
     c.GenerateFeedback.exporter_class = FeedbackExporter
     c.FeedbackExporter.template_name = "offline"
     c.FeedbackExporter.extra_template_basedirs = [str(Path(__file__).with_name("templates")), str(theirs)]
