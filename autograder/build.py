@@ -6,7 +6,6 @@ the instructor's notebook; nbgrader's own steps make the student's notebook from
 
 import ast
 import hashlib
-import json
 import logging
 import re
 import tempfile
@@ -66,8 +65,9 @@ def _outputs(root, names):
     known = [path.stem for path in sources]
     for name in names or ():
         if name not in known:
-            there = f"there are: {', '.join(known)}" if known else "there is none"
-            raise BuildError(f"There is no lesson {name} in {root / 'solutions'}; {there}.")
+            raise BuildError(
+                f"There is no lesson {name} in {root / 'solutions'}; there are: {', '.join(known) or 'none'}."
+            )
     for path in sources:
         if not names or path.stem in names:
             instructor = instructor_version(path)
@@ -194,8 +194,8 @@ def student_version(instructor: str, name: str) -> str:
         except NbGraderException as error:
             raise BuildError(f"{name}: nbgrader refuses to make the student's notebook: {error}") from None
         text = (Path(folder) / "release" / name / f"{name}.ipynb").read_text(encoding="utf-8")
-    for cell in json.loads(text)["cells"]:
-        data = cell["metadata"].get("nbgrader", {})
-        if cell["cell_type"] == "code" and data.get("grade"):
-            _parse("".join(cell["source"]), f"{name}: without its hidden part, the test {data['grade_id']!r}")
+    for cell in nbformat.reads(text, as_version=4).cells:
+        data = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code" and data.get("grade"):
+            _parse(cell.source, f"{name}: without its hidden part, the test {data.grade_id!r}")
     return text

@@ -230,7 +230,7 @@ def test_a_solution_needs_its_fence(tmp_path):
 
 
 def test_an_unknown_lesson_is_named(tmp_path):
-    with pytest.raises(BuildError, match=r"no lesson 09_x.*; there is none"):
+    with pytest.raises(BuildError, match=r"no lesson 09_x.*; there are: none"):
         build(tmp_path, ["09_x"])
     with pytest.raises(BuildError, match=r"no lesson 09_x.*; there are: 01_sample"):
         build(course(tmp_path), ["01_sample", "09_x"])
