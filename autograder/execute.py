@@ -139,6 +139,13 @@ class TwoProcessRun(_Step):
             if cell.cell_type == "code":
                 label = overlay.grade_id(cell) or cell.get("id", "")
                 fill(cell, results.get(label, Result(label)), overlay.is_test(cell))
+        notes += [
+            f"The instructor's set-up cell failed: {result.message.splitlines()[0]} Tell your instructor."
+            for cell in nb.cells
+            if "setup" in cell.metadata.get("tags", [])
+            and (result := results.get(overlay.grade_id(cell))) is not None
+            and result.message
+        ]
         for note in notes + ([] if self.isolate else [NOT_ISOLATED]):
             nb.cells.insert(0, _note(note))
         overlay.number(nb)

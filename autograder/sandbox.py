@@ -147,7 +147,7 @@ def _command(stage_folder: Path, isolate: bool, fd: int) -> list[str]:
         installed = _package(name)
         if installed is not None and any(str(installed).startswith(p + "/") for p in prefixes):
             args += ["--tmpfs", str(installed)]
-    args += ["--ro-bind", str(stage_folder), "/course", "--chdir", "/tmp", "--remount-ro", "/"]
+    args += ["--ro-bind", str(stage_folder), "/course", "--dir", "/student", "--chdir", "/tmp", "--remount-ro", "/"]
     return [*args, "--", *program, *([str(NOBODY)] if root else [])]
 
 

@@ -18,6 +18,7 @@ import types
 from autograder import namespaces
 from autograder.wire import CALLBACK, HANDLE, Channel, Closed, Codec, WireError
 
+PRIVATE = "/student"  # where a worker's own file system is mounted
 OUTPUT_CHARS = 20_000  # of text per cell
 OUTPUT_BYTES = 1 << 20  # of pictures per cell
 WARM = (
@@ -323,9 +324,14 @@ def run_submission(sock, shell, folder, limits, isolate):
     """The life of one worker, in the process that was forked for it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if isolate:
-        namespaces.mount_private("/tmp", limits["disk"])
-        folder = "/tmp/work"
+        namespaces.mount_private(PRIVATE, limits["disk"])
+        folder = f"{PRIVATE}/work"
         os.makedirs(folder)
+        if any(prefix.startswith("/tmp/") for prefix in (sys.prefix, sys.base_prefix)):
+            namespaces.make_read_only("/tmp")  # Python itself lives there
+        else:
+            os.makedirs(f"{PRIVATE}/tmp")
+            namespaces.bind(f"{PRIVATE}/tmp", "/tmp")
     os.chdir(folder)
     os.environ["HOME"] = os.environ["TMPDIR"] = folder
     namespaces.limit_resources(limits["memory"], limits["processes"], limits["disk"], limits["seconds"])
