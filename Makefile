@@ -30,8 +30,9 @@ test: setup
 lab: setup  ## open the course in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.root_dir=. notebooks/03_convolution/03_convolution.ipynb
 
-build: setup  ## notebooks from the lesson sources
+build: setup  ## notebooks from the lesson sources, and the sample class from the notebooks
 	$(BIN)/autograder build
+	$(BIN)/python tests/submissions/make.py
 
 lint: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 import logging
 import shutil
 import tempfile
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from nbgrader.plugins.export import CsvExportPlugin
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SAWarning
 from traitlets.config import Config, PyFileConfigLoader
 
 from autograder import execute
@@ -80,6 +81,7 @@ def run(
     log = logging.getLogger("autograder.grade")
     log.handlers, log.propagate = [logging.FileHandler(output / "grading.log")], False
     log.setLevel(logging.INFO)
+    warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's own, of no use to an instructor
     try:
         for lesson in lessons:
             try:

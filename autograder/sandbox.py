@@ -63,7 +63,7 @@ def stand_in(source: str) -> str:
             message = (
                 f"{node.name} is what the exercise asks you to write; the library's own version is not available here."
             )
-            lines += [f"def {node.name}(*args, **kwargs):", f"    raise NotImplementedError({message!r})", "", ""]
+            lines += [f"def {node.name}(*args, **kwargs):", f"    raise RuntimeError({message!r})", "", ""]
     return "\n".join(lines)
 
 

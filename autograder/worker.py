@@ -88,6 +88,7 @@ def make_shell(quiet_figures=False):
     shell = InteractiveShell.instance(config=config)
     if not isinstance(shell.display_pub, Publisher):
         shell.display_pub = Publisher(parent=shell)
+    shell.ask_exit = lambda: None  # `exit` in a cell ends nothing
     with contextlib.suppress(ImportError):
         from matplotlib_inline.backend_inline import configure_inline_support
 

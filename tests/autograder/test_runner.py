@@ -230,8 +230,10 @@ def test_hidden_tests_are_not_there_to_be_read(grade):
                 try: found.append(repr(o)[:200] if isinstance(o, (str, bytes, list, dict, tuple)) else "")
                 except Exception: pass
             for folder in (".", "/course", "/tmp", "/proc", os.path.expanduser("~")):
-                for root, _, files in os.walk(folder):
-                    if "cnnlib" in root: continue
+                for root, folders, files in os.walk(folder):
+                    if "cnnlib" in root or root.startswith((sys.prefix, sys.base_prefix)):
+                        folders.clear()
+                        continue
                     for name in files:
                         try: found.append(open(os.path.join(root, name), errors="replace").read(10**5))
                         except OSError: pass
