@@ -106,9 +106,9 @@ class Judge:
             value = self.student(*given)
         except NotImplementedError as raised:
             frame = _frame(self.student, raised)
-            inner = f"{self.name} needs {frame.name}, which" if frame and frame.name.isidentifier() else self.name
-            inner = self.name if frame and frame.name == self.name else inner
-            raise CheckFailed(f"{inner} is not written yet.") from raised
+            own = {self.name, "<lambda>", getattr(self.student, "__name__", None)}
+            who = f"{self.name} needs {frame.name}, which" if frame and frame.name not in own else self.name
+            raise CheckFailed(f"{who} is not written yet.") from raised
         except Exception as raised:
             frame = _frame(self.student, raised)
             line = f"In {frame.name}, line {frame.lineno}: {frame.line}" if frame else ""
@@ -170,9 +170,7 @@ class Judge:
     def _fail(self, call, *lines, cause=None):
         global _last
         _last = call.give(call.copies())
-        again = (
-            f"To try this case: {self.name}(*check.last_case())" if notebook.live() and self.name.isidentifier() else ""
-        )
+        again = notebook.live() and self.name.isidentifier() and f"To try this case: {self.name}(*check.last_case())"
         raise CheckFailed("\n".join(filter(None, [*lines, again]))) from cause
 
 

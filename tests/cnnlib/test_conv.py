@@ -189,6 +189,14 @@ def test_floats_keep_their_precision_and_integers_become_float64(dtype, expected
     np.testing.assert_allclose(out, loops(x, w, b, (2, 2), (1, 1)), rtol=1e-4)
 
 
+@pytest.mark.parametrize("bias, expected", [(None, "float32"), ("float32", "float32"), ("float64", "float64")])
+def test_gradients_have_the_precision_of_out(bias, expected):
+    x, w = np.ones((1, 1, 3, 3), np.float32), np.ones((2, 1, 2, 2), np.float32)
+    out, cache = ops.conv2d_forward(x, w, None if bias is None else np.ones(2, bias))
+    grads = ops.conv2d_backward(np.ones(out.shape), cache)
+    assert {a.dtype.name for a in (out, *grads) if a is not None} == {expected}
+
+
 def test_large_integers_do_not_overflow():
     x = np.full((1, 1, 2, 2), 200, np.uint8)
     assert ops.conv2d_forward(x, x)[0].item() == 4 * 200**2
@@ -302,6 +310,12 @@ def test_an_upstream_gradient_of_another_shape_is_refused():
     _, cache = ops.conv2d_forward(np.ones((2, 1, 4, 4)), np.ones((3, 1, 3, 3)))
     with pytest.raises(ValueError, match=r"dout has shape \(2, 3, 2, 1\), but out had shape \(2, 3, 2, 2\)"):
         ops.conv2d_backward(np.ones((2, 3, 2, 1)), cache)
+
+
+def test_columns_are_made_of_images():
+    for call in (lambda: ops.im2col(np.ones((3, 6, 5)), 2), lambda: ops.col2im(np.ones((20, 12)), (3, 6, 5), 2)):
+        with pytest.raises(ValueError, match="x has 3 axes, but images need 4"):
+            call()
 
 
 def test_columns_of_another_shape_are_refused():

@@ -28,10 +28,12 @@ def test_forward_and_backward(lead, bias):
         assert db is None
 
 
-def test_float32_stays_float32():
-    x, w, b = np.ones((2, 3), np.float32), np.ones((4, 3), np.float32), np.ones(4, np.float32)
-    out, cache = ops.linear_forward(x, w, b)
-    assert {a.dtype.name for a in (out, *ops.linear_backward(np.ones((2, 4)), cache))} == {"float32"}
+@pytest.mark.parametrize("bias, expected", [(None, "float32"), ("float32", "float32"), ("float64", "float64")])
+def test_gradients_have_the_precision_of_out(bias, expected):
+    x, w = np.ones((2, 3), np.float32), np.ones((4, 3), np.float32)
+    out, cache = ops.linear_forward(x, w, None if bias is None else np.ones(4, bias))
+    grads = ops.linear_backward(np.ones((2, 4)), cache)
+    assert {a.dtype.name for a in (out, *grads) if a is not None} == {expected}
 
 
 @pytest.mark.parametrize(
