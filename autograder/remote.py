@@ -297,22 +297,18 @@ class Student:
 
     def cell(self, source: str, quiet: bool = False):
         """Run one cell: (failure or None, outputs). Never raises for what the code does."""
-        for _attempt in range(2):
-            try:
-                failure, outputs = self._run(source, quiet)
-                self.done.append((source, failure is not None and failure[0][0] == "fatal"))
-                return failure, outputs
-            except (Closed, OSError):
-                sentence = "The cell ended the process: it exited, crashed, or ran out of memory."
-            except TimedOut:
-                sentence = (
-                    f"The cell took more than {self.limits.cell_seconds:g} s and was stopped. Does a loop never end?"
-                )
-            except Stopped as error:
-                sentence = str(error)
-            except (WireError, ValueError, TypeError, IndexError, KeyError):
-                sentence = "The cell broke the process that ran it."
-            break
+        try:
+            failure, outputs = self._run(source, quiet)
+            self.done.append((source, failure is not None and failure[0][0] == "fatal"))
+            return failure, outputs
+        except (Closed, OSError):
+            sentence = "The cell ended the process: it exited, crashed, or ran out of memory."
+        except TimedOut:
+            sentence = f"The cell took more than {self.limits.cell_seconds:g} s and was stopped. Does a loop never end?"
+        except Stopped as error:
+            sentence = str(error)
+        except (WireError, ValueError, TypeError, IndexError, KeyError):
+            sentence = "The cell broke the process that ran it."
         self.done.append((source, True))
         self._restart()
         return [["fatal"], sentence, ""], []

@@ -300,7 +300,7 @@ def test_the_students_side_of_the_sandbox(grade, sandboxed, tmp_path):
             except OSError: return os.path.getsize("big") >> 20
         def who(): return os.getpid(), os.listdir("/proc"), dict(os.environ), os.listdir(".")
         def kill():
-            try: os.kill(-1, 9)
+            try: os.getpid() < 50 and os.kill(-1, 9)  # in a process id space of its own only
             except OSError: pass
         def caps():
             import ctypes
@@ -320,7 +320,7 @@ def test_the_students_side_of_the_sandbox(grade, sandboxed, tmp_path):
     ]
     os.environ["A_TOKEN"] = "secret"
     try:
-        results = grade(code, *tests)
+        results = grade(code, *tests, isolate=True)
     finally:
         del os.environ["A_TOKEN"]
     failed = [
@@ -332,12 +332,13 @@ def test_the_students_side_of_the_sandbox(grade, sandboxed, tmp_path):
 
 def test_two_submissions_share_nothing(grade, sandboxed):
     leave = "open('/tmp/left', 'w').write('x')\nimport numpy as np\nnp.array = None\nimport os\nif os.fork() == 0:\n    import time; time.sleep(300)"
-    grade(leave, "assert True")
-    results = grade("import os, numpy as np", "import os\nassert True", "assert np.array([1]).sum() == 1")
+    grade(leave, "assert True", isolate=True)
+    results = grade("import os, numpy as np", "import os\nassert True", "assert np.array([1]).sum() == 1", isolate=True)
     assert [r.score for r in results[1:]] == [1, 1]
     looks = grade(
         "import os\ndef look(): return os.path.exists('/tmp/left'), os.path.exists('left')",
         "assert look() == (False, False)",
+        isolate=True,
     )
     assert looks[1].score == 1
 

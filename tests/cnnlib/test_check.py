@@ -417,6 +417,14 @@ def test_a_change_deep_in_an_argument_is_named():
     assert "changes its argument cache[1]['w']" in message(student, lambda dout, cache: dout, cases, "out")
 
 
+def test_an_array_that_is_taken_out_of_a_list_is_named():
+    def student(arrays):
+        arrays[0] = None
+        return 1
+
+    assert "changes its argument arrays[0]" in message(student, lambda arrays: 1, [([np.ones(2)],)], "out")
+
+
 @pytest.mark.parametrize("change", [lambda a: a.pop(), lambda a: a.append(1), lambda a: a.__setitem__(0, 5)])
 def test_a_list_that_changes_is_named(change):
     assert "changes its argument a" in message(lambda a: [change(a), 1][1], lambda a: 1, [([1, 2],)], "out")
