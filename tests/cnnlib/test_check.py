@@ -230,7 +230,7 @@ def test_every_difference_has_words(want, have):
 def test_one_wrong_number_anywhere_is_found(want, data, nan):
     at = data.draw(st.tuples(*[st.integers(0, n - 1) for n in want.shape]))
     have = want.copy()
-    have[at] = np.nan if nan else have[at] + 0.01 * max(np.abs(want).max(), 1e-9)
+    have[at] = np.nan if nan else have[at] + 0.01 * max(np.abs(want).max(), 1)
     assert f"[{', '.join(map(str, at))}]: expected" in message(lambda: have, lambda: want, [()], "out")
     assert not values.agree(want, have)
 
