@@ -1,10 +1,10 @@
-"""Real images that come with the installed packages: nothing is downloaded."""
+"""Photographs that come with scikit-image: nothing is downloaded."""
 
 from importlib import resources
 
 import numpy as np
 
-# Photographs in scikit-image that anybody may use, and their makers.
+# Photographs that anybody may use, and their makers.
 PHOTOGRAPHS = {
     "chelsea": ("chelsea.png", "a cat, by Stéfan van der Walt, CC0"),
     "coffee": ("coffee.png", "a cup of coffee, by Rachel Michetti, CC0"),

@@ -1,0 +1,58 @@
+"""Examples, cut in two for training and testing, or into the small batches that training takes one at a time."""
+
+import operator
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Examples(NamedTuple):
+    """Images x (N, C, H, W) and what is known of each, y (N, ...)."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def split(x, y, test=0.25, seed=0):
+    """Shuffles examples and lays some of them by.
+
+    x, y: arrays (N, ...) of the same length; test: the part, between 0 and 1, that is held out, rounded to whole
+    examples. Returns train, test, each an `Examples(x, y)` of copies; the same seed gives the same halves. Raises
+    ValueError where the lengths differ or either half would be empty.
+
+    >>> train, test = split(np.arange(8), np.arange(8) % 2, test=0.25)
+    >>> len(train.x), len(test.x), sorted([*train.x, *test.x]) == list(range(8))
+    (6, 2, True)
+    """
+    x, y = _together(x, y)
+    held_out = round(float(test) * len(x))
+    if not 0 < held_out < len(x):
+        raise ValueError(f"test={test} of {len(x)} examples holds out {held_out}, but both halves need at least 1")
+    order = np.random.default_rng(seed).permutation(len(x))
+    return tuple(Examples(x[part], y[part]) for part in (order[held_out:], order[:held_out]))
+
+
+def batches(x, y, size, rng=None):
+    """Goes once through all examples, a batch at a time.
+
+    x, y: arrays (N, ...) of the same length; size: how many examples a batch holds, the last one maybe fewer;
+    rng: a numpy Generator that shuffles them, or None to keep their order. Yields N / size pairs, rounded up.
+    Raises ValueError where the lengths differ or size is less than 1.
+
+    >>> [y.tolist() for x, y in batches(np.zeros((5, 3)), np.arange(5), size=2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    x, y = _together(x, y)
+    size = operator.index(size)
+    if size < 1:
+        raise ValueError(f"size is {size}, but a batch holds at least 1 example")
+    order = np.arange(len(x)) if rng is None else rng.permutation(len(x))
+    # An inner generator, so that wrong arguments are refused at the call and not at the first batch.
+    return (Examples(x[some], y[some]) for some in (order[at : at + size] for at in range(0, len(x), size)))
+
+
+def _together(x, y):
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
+        raise ValueError(f"x has shape {x.shape} and y {y.shape}, but their first axes must be equally long")
+    return x, y
