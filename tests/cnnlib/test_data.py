@@ -1,6 +1,8 @@
 """The images are there, and are what they are said to be."""
 
+import gzip
 import socket
+import struct
 
 import numpy as np
 import pytest
@@ -155,3 +157,212 @@ def test_no_digits_without_scikit_learn(monkeypatch):
 def test_digits_of_no_size():
     with pytest.raises(ValueError, match="size is 0, but an image needs at least 1 pixel"):
         data.digits(0)
+
+
+# ------------------------------------------------------------------------------------------------- MNIST's kind of file
+
+
+def idx(array):
+    """An IDX file of bytes, written straight from its description."""
+    return bytes([0, 0, 8, array.ndim]) + b"".join(struct.pack(">I", n) for n in array.shape) + array.tobytes()
+
+
+def fill(folder, compressed):
+    """Six images to train and four to test, as the four files; returns them."""
+    rng, arrays = np.random.default_rng(0), {}
+    for half, n in (("train", 6), ("t10k", 4)):
+        arrays[half] = rng.integers(0, 256, (n, 28, 28), np.uint8), rng.integers(0, 10, n, np.uint8)
+        for kind, array in zip(("images-idx3", "labels-idx1"), arrays[half], strict=True):
+            content = gzip.compress(idx(array)) if compressed else idx(array)
+            (folder / f"{half}-{kind}-ubyte{'.gz' * compressed}").write_bytes(content)
+    return arrays
+
+
+@pytest.mark.parametrize("read", [data.mnist, data.fashion_mnist])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_files_of_mnist_are_read(read, compressed, tmp_path):
+    arrays = fill(tmp_path, compressed)
+    for half, (images, labels) in zip(read(tmp_path), arrays.values(), strict=True):
+        assert half.x.dtype == np.float32
+        np.testing.assert_allclose(half.x[:, 0], images / 255, rtol=1e-6)
+        np.testing.assert_array_equal(half.y, labels)
+
+
+@pytest.mark.parametrize("read, name", [(data.mnist, "mnist"), (data.fashion_mnist, "fashion-mnist")])
+def test_installed_files_are_found_and_missing_ones_told(read, name, tmp_path, monkeypatch):
+    monkeypatch.setattr("cnnlib.data.idx.PLACES", (str(tmp_path / "none"), str(tmp_path)))
+    with pytest.raises(FileNotFoundError, match=f"{name} is not in .* or .*: .*, or give the folder as path"):
+        read()
+    (tmp_path / name).mkdir()
+    with pytest.raises(FileNotFoundError, match=r"neither train-images-idx3-ubyte nor train-\S+-ubyte\.gz in"):
+        read()
+    fill(tmp_path / name, compressed=True)
+    assert [len(half.x) for half in read()] == [6, 4]
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "f is no IDX file of bytes: it begins with nothing"),
+        (b"<html>", "f is no IDX file of bytes: it begins with 3c 68 74 6d"),
+        (b"\0\0\x0d\1\0\0\0\1\0\0\0\0", "f is no IDX file of bytes: it begins with 00 00 0d 01"),
+        (b"\0\0\x08\3\0\0\0\1", "f is no IDX file of bytes"),
+        (idx(np.zeros((3, 4), np.uint8))[:-2], "f holds 10 numbers, but says 12"),
+        (idx(np.zeros((3, 4), np.uint8)) + b"1", "f holds 13 numbers, but says 12"),
+        (gzip.compress(idx(np.zeros((3, 4), np.uint8)))[:-9], "f is damaged: "),
+        (b"\x1f\x8bnonsense and more of it", "f is damaged: "),
+    ],
+)
+def test_damaged_files_are_told(content, message, tmp_path):
+    (tmp_path / "f").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        data.read_idx(tmp_path / "f")
+
+
+def test_images_and_labels_must_belong_together(tmp_path):
+    fill(tmp_path, compressed=False)
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx(np.zeros(7, np.uint8)))
+    with pytest.raises(ValueError, match=r"the t10k images have shape \(4, 28, 28\), but their labels \(7,\)"):
+        data.mnist(tmp_path)
+
+
+# ------------------------------------------------------------------------------------------------------------- letters
+
+
+def test_letters_take_turns():
+    x, y = data.letters(105)
+    assert x.shape == (105, 1, 20, 20)
+    assert x.dtype == np.float32
+    assert set(np.bincount(y)) == {4, 5}
+    assert data.letters(3, "XO", size=32).x.shape == (3, 1, 32, 32)
+
+
+def test_letters_are_in_the_image_and_in_its_middle():
+    x, _ = data.letters(200, disorder=0)
+    assert x.min() == 0
+    assert np.all(x.max(axis=(1, 2, 3)) > 0.5)
+    assert not x[:, :, [0, -1]].any(), "nothing is cut off above and below"
+    rows = x.sum(axis=(1, 3)) > 0
+    top, bottom = rows.argmax(axis=1), rows[:, ::-1].argmax(axis=1)
+    assert np.all(abs(top - bottom) <= 1)
+
+
+def test_letters_can_be_told_apart_and_vary():
+    train, test = data.split(*data.letters(780))
+    distances = ((test.x[:, None] - train.x) ** 2).sum(axis=(2, 3, 4))
+    right = np.mean(train.y[distances.argmin(axis=1)] == test.y)
+    assert right > 0.7, "26 guesses would be right in 4 of 100"
+    x, _ = data.letters(40, "A")
+    assert len(np.unique(x.reshape(40, -1), axis=0)) == 40
+
+
+def test_disorder_moves_the_letters():
+    def spread(disorder):
+        x, _ = data.letters(60, "O", disorder=disorder)
+        middle = (x.sum(axis=(1, 2)) @ np.arange(20)) / x.sum(axis=(1, 2, 3))
+        return middle.std()
+
+    assert spread(0) < 0.2 < spread(0.5) < spread(1)
+
+
+def test_the_seed_draws_the_letters():
+    first, again, other = (data.letters(30, seed=seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.x, again.x)
+    np.testing.assert_array_equal(first.y, again.y)
+    assert not np.array_equal(first.x, other.x)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"alphabet": ""}, "the alphabet is empty"),
+        ({"size": 7}, "size is 7, but a letter needs at least 8 pixels"),
+        ({"disorder": 1.5}, "disorder is 1.5, but must be from 0 to 1"),
+        ({"n": -1}, "n is -1, but there can be no fewer than 0 letters"),
+    ],
+)
+def test_letters_of_wrong_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        data.letters(**options)
+
+
+# -------------------------------------------------------------------------------------------------------------- scenes
+
+
+@given(seed=st.integers(0, 99), most=st.integers(1, 8), cover=st.sampled_from([0, 0.2, 0.9]), size=st.integers(16, 40))
+@settings(max_examples=40, deadline=None)
+def test_all_that_is_said_of_a_scene_agrees(seed, most, cover, size):
+    found = data.scenes(2, size, seed, data.SHAPES, most, cover=cover)
+    assert found.images.shape == (2, 3, size, size)
+    assert found.images.dtype == np.float32
+    assert 0 <= found.images.min() <= found.images.max() <= 1
+    for mask, objects, labels, boxes in zip(found.masks, found.objects, found.labels, found.boxes, strict=True):
+        assert 1 <= len(labels) == len(boxes) == objects.max() <= most
+        np.testing.assert_array_equal(mask > 0, objects > 0)
+        for number, (label, box) in enumerate(zip(labels, boxes, strict=True), 1):
+            rows, columns = np.nonzero(objects == number)
+            assert set(mask[objects == number]) == {label}
+            assert box.tolist() == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+
+@pytest.mark.parametrize(
+    "shape, area",
+    [("disc", 0.8 * np.pi), ("square", 2), ("triangle", 27**0.5 / 4), ("cross", 2 * 0.6 * 1.9 - 0.6**2)],
+)
+def test_each_shape_is_what_it_is_called(shape, area):
+    """As large as the image it stands in its middle, with the area of that figure in a disc of radius 1."""
+    found = data.scenes(20, 96, shapes=[shape], most=1, scale=(1, 1))
+    np.testing.assert_allclose((found.masks == 1).mean(axis=(1, 2)) * 4, area, rtol=0.01)
+    for mask in found.masks:
+        np.testing.assert_allclose(np.argwhere(mask).mean(axis=0), 47.5, atol=0.3)
+
+
+def test_shapes_are_hidden_only_as_far_as_is_said():
+    apart = data.scenes(60, 48, most=6, cover=0, shapes=["square"])
+    hidden = data.scenes(60, 48, most=6, cover=0.6, shapes=["square"])
+
+    def least_area(found):
+        """The smallest share of a square's own area, known from its lower bound (0.2·48)²/2."""
+        return min((objects == k).sum() for objects in found.objects for k in range(1, objects.max() + 1))
+
+    bound = (0.2 * 48) ** 2 / 2
+    assert least_area(apart) > 0.8 * bound, "the edge of a square is a pixel wide"
+    assert 0.4 * 0.8 * bound < least_area(hidden) < 0.8 * bound
+
+
+def test_a_scene_depends_on_its_seed_and_number_only():
+    three, five, other = data.scenes(3, 32), data.scenes(5, 32), data.scenes(3, 32, seed=1)
+    np.testing.assert_array_equal(three.images, five.images[:3])
+    np.testing.assert_array_equal(three.masks, five.masks[:3])
+    assert not np.array_equal(three.images, other.images)
+
+
+def test_shapes_stand_out_and_have_a_grain():
+    found = data.scenes(30, 48)
+    for image, objects in zip(found.images, found.objects, strict=True):
+        inside = image[:, objects == 1]
+        assert inside.std(axis=1).max() > 0.01
+        assert abs(inside.mean(axis=1) - image[:, objects == 0].mean(axis=1)).max() > 0.1
+
+
+def test_no_scenes():
+    found = data.scenes(0, 32)
+    assert found.images.shape == (0, 3, 32, 32)
+    assert found.boxes == found.labels == []
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"shapes": ["disc", "cube"]}, "there is no shape cube; there are disc, square"),
+        ({"shapes": []}, "there is no shape given"),
+        ({"n": -1}, "n is -1"),
+        ({"size": 4}, "size is 4, but a scene needs at least 8"),
+        ({"most": 0}, "most is 0, but a scene has at least 1"),
+        ({"scale": (0.5, 0.4)}, r"scale is \(0.5, 0.4\)"),
+        ({"cover": 1}, "cover is 1, but must be at least 0 and less than 1"),
+    ],
+)
+def test_scenes_of_wrong_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        data.scenes(**{"n": 1} | options)
