@@ -184,6 +184,13 @@ def test_anchors_are_matched_by_the_rules(found, truth, thresholds):
             assert row[indices[n]] == row.max()
 
 
+@pytest.mark.parametrize("positive, negative, label", [(0.5, 0.3, 1), (0.7, 0.5, -1), (0.7, 0.6, 0)])
+def test_an_anchor_that_is_just_at_a_threshold(positive, negative, label):
+    """The second anchor has an IoU of 1/2, the first is the best."""
+    labels, _ = boxes.match_anchors([[0, 0, 2, 1], [0, 0, 1, 1]], [[0, 0, 2, 1]], positive, negative)
+    assert labels.tolist() == [1, label]
+
+
 def test_every_object_gets_an_anchor_however_poor():
     labels, indices = boxes.match_anchors(boxes.anchors((4, 4), 8, [16]), [[0, 0, 3, 3], [20, 20, 23, 23]])
     assert set(indices[labels == 1]) == {0, 1}
