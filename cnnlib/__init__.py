@@ -6,11 +6,35 @@ Start at `cnnlib.ops`, where every layer is a pair of functions. The parts are i
 
 import importlib
 
-__all__ = ["arithmetic", "check", "data", "demos", "gradcheck", "ops", "plot"]
+MODULES = [
+    "arithmetic",
+    "autograd",
+    "blueprint",
+    "boxes",
+    "check",
+    "crf",
+    "data",
+    "demos",
+    "gradcheck",
+    "models",
+    "nn",
+    "ops",
+    "optim",
+    "passes",
+    "perceptron",
+    "plot",
+    "shapes",
+    "training",
+]
+FUNCTIONS = {"summary": "blueprint", "use": "passes", "fit": "training"}  # what is used most, and where it stands
+
+__all__ = [*MODULES, *FUNCTIONS]
 
 
 def __getattr__(name):
-    if name in __all__:
+    if name in FUNCTIONS:
+        return getattr(importlib.import_module(f"cnnlib.{FUNCTIONS[name]}"), name)
+    if name in MODULES:
         return importlib.import_module(f"cnnlib.{name}")
     raise AttributeError(f"module 'cnnlib' has no attribute {name!r}")
 

@@ -1,0 +1,334 @@
+"""Layers: an op with its weights and options. `forward` is one line, the rest is how the weights start."""
+
+import math
+
+import numpy as np
+
+from .. import ops
+from ..arithmetic import same_padding
+from ..autograd import apply_with_cache
+from ..autograd import functional as F
+from .init import constant, generator, kaiming
+from .module import Module, Parameter
+
+# ------------------------------------------------------------------------------------------------- layers with weights
+
+
+class Linear(Module):
+    """out = x wᵀ + b. Weights as He et al. (2015) start them, for layers that a ReLU follows."""
+
+    def __init__(self, in_features, out_features, bias=True):
+        self.weight = Parameter(kaiming((out_features, in_features), in_features))
+        self.bias = Parameter(constant(out_features)) if bias else None
+
+    def forward(self, x):
+        return F.linear(x, self.weight, self.bias)
+
+    def options(self):
+        out_features, in_features = self.weight.shape
+        return f"{in_features}, {out_features}" + ("" if self.bias else ", bias=False")
+
+
+class Conv2d(Module):
+    """K filters on images of C channels; stride, padding, dilation and kernel_size are integers or pairs.
+
+    padding="same" keeps the size for stride 1 and an odd kernel_size.
+    """
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True):
+        size = _pair(kernel_size)
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(f"{in_channels} channels and {out_channels} filters do not divide into {groups} groups")
+        if padding == "same":
+            padding = tuple(same_padding(f, d) for f, d in zip(size, _pair(dilation), strict=True))
+        shape = out_channels, in_channels // groups, *size
+        self.weight = Parameter(kaiming(shape, math.prod(shape[1:])))
+        self.bias = Parameter(constant(out_channels)) if bias else None
+        self.geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+
+    def forward(self, x):
+        return F.conv2d(x, self.weight, self.bias, **self.geometry)
+
+    def options(self):
+        k, c, *size = self.weight.shape
+        return (
+            f"{c * self.geometry['groups']}, {k}, {_one(size)}"
+            + _changed(self.geometry)
+            + ("" if self.bias else ", bias=False")
+        )
+
+
+class ConvTranspose2d(Module):
+    """The convolution with in and out exchanged: every input pixel stamps its filter into the output.
+
+    Its weights are (in_channels, out_channels/groups, FH, FW), as in PyTorch.
+    """
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+    ):
+        size = _pair(kernel_size)
+        shape = in_channels, out_channels // groups, *size
+        self.weight = Parameter(
+            kaiming(shape, max(1, in_channels // groups * math.prod(size) // math.prod(_pair(stride))))
+        )
+        self.bias = Parameter(constant(out_channels)) if bias else None
+        self.geometry = {
+            "stride": stride,
+            "padding": padding,
+            "output_padding": output_padding,
+            "dilation": dilation,
+            "groups": groups,
+        }
+
+    def forward(self, x):
+        return F.conv_transpose2d(x, self.weight, self.bias, **self.geometry)
+
+    def options(self):
+        c, k, *size = self.weight.shape
+        return (
+            f"{c}, {k * self.geometry['groups']}, {_one(size)}"
+            + _changed(self.geometry)
+            + ("" if self.bias else ", bias=False")
+        )
+
+
+class LocallyConnected2d(Module):
+    """A convolution that does not share: each of the `output_size` positions has filters of its own."""
+
+    def __init__(self, in_channels, out_channels, output_size, kernel_size, stride=1, padding=0, bias=True):
+        size = _pair(kernel_size)
+        shape = *_pair(output_size), out_channels, in_channels, *size
+        self.weight = Parameter(kaiming(shape, math.prod(shape[3:])))
+        self.bias = Parameter(constant((out_channels, *_pair(output_size)))) if bias else None
+        self.geometry = {"stride": stride, "padding": padding}
+
+    def forward(self, x):
+        return F.locally_connected2d(x, self.weight, self.bias, **self.geometry)
+
+    def options(self):
+        oh, ow, k, c, *size = self.weight.shape
+        return f"{c}, {k}, {_one((oh, ow))}, {_one(size)}" + _changed(self.geometry)
+
+
+class BatchNorm2d(Module):
+    """Each channel to mean 0 and variance 1, then a learned scale and shift. In use, the running statistics take over.
+
+    The batch's part in them is `momentum`, and their variance is the unbiased one, as in PyTorch.
+    """
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        self.weight, self.bias = Parameter(constant(num_features, 1)), Parameter(constant(num_features))
+        self.running_mean, self.running_var = constant(num_features), constant(num_features, 1)
+        self.eps, self.momentum = eps, momentum
+
+    def forward(self, x):
+        if not self.training:
+            running = {"running_mean": self.running_mean, "running_var": self.running_var}
+            return F.batch_norm(x, self.weight, self.bias, **running, eps=self.eps)
+        out, cache = apply_with_cache("batch_norm", x, self.weight, self.bias, eps=self.eps)
+        if cache is not None:
+            self._follow(x.data, cache)
+        return out
+
+    def _follow(self, x, cache):
+        axes = (0, *range(2, x.ndim))
+        mean = cache.mean if hasattr(cache, "mean") else x.mean(axes)
+        var = cache.var if hasattr(cache, "var") else x.var(axes)
+        n = x.size // x.shape[1]
+        for running, new in ((self.running_mean, mean), (self.running_var, var * (n / max(n - 1, 1)))):
+            running += self.momentum * (np.ravel(new) - running)
+
+    def options(self):
+        return str(self.weight.size)
+
+
+class WeightNorm(Module):
+    """A layer whose filters are g v/|v|: direction and length are trained apart. Source: Salimans and Kingma, 2016."""
+
+    def __init__(self, layer):
+        v = layer.weight
+        length = np.sqrt((v.data**2).sum(axis=tuple(range(1, v.ndim)), keepdims=True))
+        self.v, self.g = Parameter(v.data), Parameter(length)
+        self.layer = layer
+        del layer.weight  # computed from here on
+
+    def forward(self, x):
+        self.layer.weight = F.weight_norm(self.v, self.g)
+        try:
+            return self.layer(x)
+        finally:
+            del self.layer.weight
+
+
+# ---------------------------------------------------------------------------------------------- layers without weights
+
+
+class Op(Module):
+    """A layer that is an op and its options, nothing else."""
+
+    op = None  # its name in cnnlib.ops
+
+    def __init__(self, **settings):
+        self.settings = settings
+
+    def forward(self, *inputs):
+        return getattr(F, self.op)(*inputs, **self.settings)
+
+    def options(self):
+        return ", ".join(f"{name}={value}" for name, value in self.settings.items() if value is not None)
+
+
+class Sigmoid(Op):
+    op = "sigmoid"
+
+
+class Tanh(Op):
+    op = "tanh"
+
+
+class ReLU(Op):
+    op = "relu"
+
+
+class LeakyReLU(Op):
+    op = "leaky_relu"
+
+    def __init__(self, negative_slope=0.01):
+        super().__init__(negative_slope=negative_slope)
+
+
+class ELU(Op):
+    op = "elu"
+
+    def __init__(self, alpha=1.0):
+        super().__init__(alpha=alpha)
+
+
+class Maxout(Op):
+    op = "maxout"
+
+    def __init__(self, pieces=2):
+        super().__init__(pieces=pieces)
+
+
+class MaxPool2d(Op):
+    op = "max_pool2d"
+
+    def __init__(self, kernel_size, stride=None, padding=0, dilation=1):
+        super().__init__(kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
+
+    def with_switches(self, x):
+        """The pooled Tensor and the place of every winner, for `MaxUnpool2d`. On a blueprint the places are zeros."""
+        out, cache = apply_with_cache(self.op, x, **self.settings)
+        return out, np.zeros(out.shape, int) if cache is None else ops.max_pool2d_switches(cache)
+
+
+class MaxUnpool2d(Op):
+    op = "max_unpool2d"
+
+    def __init__(self, kernel_size, stride=None, padding=0):
+        super().__init__(kernel_size=kernel_size, stride=stride, padding=padding)
+
+    def forward(self, x, switches, output_size=None):
+        return F.max_unpool2d(x, switches, **self.settings, output_size=output_size)
+
+
+class AvgPool2d(Op):
+    op = "avg_pool2d"
+
+    def __init__(self, kernel_size, stride=None, padding=0, count_include_pad=True):
+        super().__init__(kernel_size=kernel_size, stride=stride, padding=padding, count_include_pad=count_include_pad)
+
+
+class GlobalAvgPool2d(Op):
+    op = "global_avg_pool2d"
+
+
+class L2Pool2d(Op):
+    op = "l2_pool2d"
+
+    def __init__(self, kernel_size, stride=None, padding=0):
+        super().__init__(kernel_size=kernel_size, stride=stride, padding=padding)
+
+
+class L2PoolFeatures(Op):
+    op = "l2_pool_features"
+
+    def __init__(self, pieces=2):
+        super().__init__(pieces=pieces)
+
+
+class LocalResponseNorm(Op):
+    op = "local_response_norm"
+
+    def __init__(self, size=5, alpha=1e-4, beta=0.75, k=1.0):
+        super().__init__(size=size, alpha=alpha, beta=beta, k=k)
+
+
+class LocalContrastNorm(Op):
+    op = "local_contrast_norm"
+
+    def __init__(self, kernel_size=9):
+        super().__init__(kernel_size=kernel_size)
+
+
+class UpsampleNearest(Op):
+    op = "upsample_nearest"
+
+    def __init__(self, scale_factor=2):
+        super().__init__(scale_factor=scale_factor)
+
+
+class UpsampleBilinear(Op):
+    op = "upsample_bilinear"
+
+    def __init__(self, scale_factor=2, size=None, align_corners=False):
+        super().__init__(scale_factor=scale_factor, size=size, align_corners=align_corners)
+
+
+class Softmax(Op):
+    op = "softmax"
+
+
+class Flatten(Op):
+    op = "flatten"
+
+
+class Dropout(Op):
+    """Each number is dropped with probability p while the network trains; the others grow by 1 / (1 - p)."""
+
+    op = "dropout"
+
+    def __init__(self, p=0.5):
+        super().__init__(p=p)
+
+    def forward(self, x):
+        return F.dropout(x, **self.settings, training=self.training, rng=generator())
+
+
+# ---------------------------------------------------------------------------------------------------------- small parts
+
+
+def _pair(value):
+    return tuple(value) if np.ndim(value) else (value, value)
+
+
+def _one(size):
+    """(3, 3) as 3, other pairs as they are."""
+    return size[0] if size[0] == size[1] else tuple(size)
+
+
+def _changed(geometry):
+    """What of stride, padding, dilation and groups is not as usual."""
+    usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "output_padding": 0}
+    return "".join(f", {name}={value}" for name, value in geometry.items() if value != usual[name])

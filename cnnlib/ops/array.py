@@ -1,0 +1,177 @@
+"""The arithmetic of arrays as pairs: what a Tensor's `+ * ** @`, sum, reshape, transpose and [...] are made of.
+
+The arrays of `multiply` have one shape; `broadcast_to` brings them there, and its backward pass is a sum. The backward
+passes raise ValueError where dout has another shape than out.
+"""
+
+import numpy as np
+
+from ._arguments import real, same_shape
+
+
+def broadcast_to_forward(x, shape):
+    """x repeated along new axes and axes of length 1, as numpy does.
+
+    >>> broadcast_to_forward([1, 2], (3, 2))[0]
+    array([[1., 2.],
+           [1., 2.],
+           [1., 2.]])
+    """
+    x = real(x, "x")
+    out = np.broadcast_to(x, shape)
+    return out, (x.shape, out.shape)
+
+
+def broadcast_to_backward(dout, cache):
+    """dx: every number went to several places, so what comes back from them is added."""
+    x_shape, out_shape = cache
+    dout = real(dout, "dout")
+    same_shape(dout, out_shape)
+    new = dout.ndim - len(x_shape)
+    repeated = tuple(i for i, n in enumerate((0,) * new + x_shape) if n != dout.shape[i])
+    return dout.sum(axis=repeated, keepdims=True, dtype=dout.dtype).reshape(x_shape)
+
+
+def multiply_forward(x, y):
+    """x y, number by number; raises ValueError unless both have one shape.
+
+    >>> multiply_forward([1, 2], [3, 4])[0]
+    array([3., 8.])
+    """
+    x, y = real(x, "x"), real(y, "y")
+    if x.shape != y.shape:
+        raise ValueError(f"x has shape {x.shape}, but y has {y.shape}")
+    return x * y, (x, y)
+
+
+def multiply_backward(dout, cache):
+    """dx = dout y, dy = dout x: each gets the other as its slope."""
+    x, y = cache
+    dout = real(dout, "dout")
+    same_shape(dout, x.shape)
+    return dout * y, dout * x
+
+
+def power_forward(x, exponent):
+    """x to the power of one number.
+
+    >>> power_forward([1, 2, 3], 2)[0]
+    array([1., 4., 9.])
+    """
+    x = real(x, "x")
+    return x ** np.asarray(exponent, x.dtype), (x, exponent)
+
+
+def power_backward(dout, cache):
+    """dx = dout exponent x^(exponent - 1)."""
+    x, exponent = cache
+    dout = real(dout, "dout")
+    same_shape(dout, x.shape)
+    return dout * (exponent * x ** np.asarray(exponent - 1, x.dtype)).astype(x.dtype, copy=False)
+
+
+def matmul_forward(x, y):
+    """The product of two matrices, (N, D) and (D, M). Raises ValueError where they do not fit.
+
+    >>> matmul_forward([[1, 2]], [[3], [4]])[0]
+    array([[11.]])
+    """
+    x, y = real(x, "x"), real(y, "y")
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[0]:
+        raise ValueError(f"matrices of shapes {x.shape} and {y.shape} cannot be multiplied")
+    return x @ y, (x, y)
+
+
+def matmul_backward(dout, cache):
+    """dx = dout yᵀ, dy = xᵀ dout."""
+    x, y = cache
+    dout = real(dout, "dout")
+    same_shape(dout, (len(x), y.shape[1]))
+    return dout @ y.T, x.T @ dout
+
+
+def sum_forward(x, axis=None, keepdims=False):
+    """The sum over an axis, several, or all.
+
+    >>> sum_forward([[1, 2], [3, 4]], axis=0)[0]
+    array([4., 6.])
+    """
+    x = real(x, "x")
+    return x.sum(axis=axis, keepdims=keepdims, dtype=x.dtype), (x.shape, axis)
+
+
+def sum_backward(dout, cache):
+    """dx: every term of the sum gets dout."""
+    x_shape, axis = cache
+    dout = real(dout, "dout")
+    kept = _kept(x_shape, axis)
+    if dout.size != np.prod(kept, dtype=int):
+        raise ValueError(f"dout has shape {dout.shape}, but the sum over axis {axis} of {x_shape} has {kept}")
+    return np.broadcast_to(dout.reshape(kept), x_shape)
+
+
+def reshape_forward(x, shape):
+    """The same numbers in another shape; one length may be -1.
+
+    >>> reshape_forward([[1, 2], [3, 4]], (4,))[0]
+    array([1., 2., 3., 4.])
+    """
+    x = real(x, "x")
+    out = x.reshape(shape)
+    return out, (x.shape, out.shape)
+
+
+def reshape_backward(dout, cache):
+    """dx: dout in the shape of x."""
+    x_shape, out_shape = cache
+    dout = real(dout, "dout")
+    same_shape(dout, out_shape)
+    return dout.reshape(x_shape)
+
+
+def transpose_forward(x, axes=None):
+    """The axes in another order, reversed where none is given.
+
+    >>> transpose_forward([[1, 2], [3, 4]])[0]
+    array([[1., 3.],
+           [2., 4.]])
+    """
+    x = real(x, "x")
+    out = x.transpose(axes)
+    return out, (axes, out.shape)
+
+
+def transpose_backward(dout, cache):
+    """dx: the axes of dout put back."""
+    axes, out_shape = cache
+    dout = real(dout, "dout")
+    same_shape(dout, out_shape)
+    return dout.transpose(None if axes is None else np.argsort(axes))
+
+
+def getitem_forward(x, index):
+    """x[index] as numpy has it: slices, integers, arrays of integers.
+
+    >>> getitem_forward([[1, 2], [3, 4]], (slice(None), [0, 0]))[0]
+    array([[1., 1.],
+           [3., 3.]])
+    """
+    x = real(x, "x")
+    out = x[index]
+    return out, (x.shape, index, out.shape)
+
+
+def getitem_backward(dout, cache):
+    """dx: 0 but for what was taken; what was taken twice gets both gradients."""
+    x_shape, index, out_shape = cache
+    dout = real(dout, "dout")
+    same_shape(dout, out_shape)
+    dx = np.zeros(x_shape, dout.dtype)
+    np.add.at(dx, index, dout)
+    return dx
+
+
+def _kept(shape, axis):
+    """The shape with length 1 along the axes that were summed."""
+    axes = range(len(shape)) if axis is None else np.atleast_1d(axis) % max(len(shape), 1)
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))

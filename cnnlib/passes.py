@@ -1,0 +1,148 @@
+"""Which pair of functions computes an op: the library's, or one that you wrote."""
+
+import contextlib
+import inspect
+from contextvars import ContextVar
+from types import MappingProxyType
+
+import numpy as np
+
+from . import ops, shapes
+
+_own = ContextVar("own", default=MappingProxyType({}))  # op name: OwnPair
+# What the lessons call an argument, and what the library calls it.
+SPELLINGS = {"pad": "padding", "gamma": "weight", "beta": "bias"}
+
+
+def find(name):
+    """The forward and the backward pass of an op. Raises AttributeError where there is no such op."""
+    own = _own.get().get(name)
+    return (own.forward, own.backward) if own else library(name)
+
+
+def library(name):
+    """The library's own pair, whatever `use` says. Raises AttributeError where there is no such op."""
+    try:
+        return getattr(ops, f"{name}_forward"), getattr(ops, f"{name}_backward")
+    except AttributeError:
+        raise AttributeError(f"cnnlib.ops has no pair {name}_forward and {name}_backward") from None
+
+
+@contextlib.contextmanager
+def use(**pairs):
+    """Your own passes take the place of the library's in every network that runs inside the `with`.
+
+    pairs: the name of an op and your (forward, backward). Your functions may leave out options that the network does not
+    need, such as dilation and groups. Yields a dictionary of OwnPair, each of which counts its calls, so that you can
+    tell whose code did the work. Raises AttributeError for an unknown op and TypeError for what is no pair of functions.
+    Inside, ValueError or TypeError says which of your passes returned something of a wrong kind or shape.
+
+    >>> from cnnlib import autograd
+    >>> def double_forward(x):
+    ...     return 2 * x, None
+    >>> def double_backward(dout, cache):
+    ...     return 2 * dout
+    >>> with use(relu=(double_forward, double_backward)) as own:
+    ...     autograd.functional.relu(np.array([-1.0, 3.0]))
+    Tensor([-2.,  6.])
+    >>> own["relu"].forward_calls
+    1
+    """
+    own = {name: OwnPair(name, pair) for name, pair in pairs.items()}
+    token = _own.set({**_own.get(), **own})
+    try:
+        yield own
+    finally:
+        _own.reset(token)
+
+
+class OwnPair:
+    """Somebody's own passes for one op, called as the library's are, and with what they return looked at."""
+
+    def __init__(self, name, pair):
+        if not (isinstance(pair, tuple | list) and len(pair) == 2 and all(map(callable, pair))):
+            raise TypeError(f"{name} needs a pair of functions, (forward, backward), not {pair!r}")
+        self.name, (self.own_forward, self.own_backward) = name, pair
+        self.signature = inspect.signature(library(name)[0])
+        self.wanted = self._wanted(inspect.signature(self.own_forward))
+        self.forward_calls = self.backward_calls = 0
+
+    def __repr__(self):
+        return f"{self.own_forward.__name__}: {self.forward_calls} calls, {self.own_backward.__name__}: {self.backward_calls} calls"
+
+    def forward(self, *inputs, **options):
+        self.forward_calls += 1
+        returned = self.own_forward(*self._arguments(inputs, options))
+        if not (isinstance(returned, tuple | list) and len(returned) == 2):
+            raise TypeError(
+                f"your {self.own_forward.__name__} must return out and cache, but returned {_kind(returned)}"
+            )
+        arrays = [np.asarray(x) for x in inputs if x is not None]
+        expected = shapes.of(self.name, *(None if x is None else np.shape(x) for x in inputs), **options)
+        dtype = np.result_type(*(x for x in arrays if x.dtype.kind == "f"), np.float32)
+        out = self._array(returned[0], expected, dtype, f"your {self.own_forward.__name__}: out")
+        return out, (returned[1], inputs)
+
+    def backward(self, dout, cache):
+        self.backward_calls += 1
+        own_cache, inputs = cache
+        returned = self.own_backward(dout, own_cache)
+        grads = tuple(returned) if isinstance(returned, tuple | list) else (returned,)
+        needed = [x for x in inputs if x is not None and np.asarray(x).dtype.kind == "f"]
+        if len(grads) < len(needed):
+            raise TypeError(
+                f"your {self.own_backward.__name__} must return {len(needed)} gradients, but returned {len(grads)}"
+            )
+        title = f"your {self.own_backward.__name__}: gradient number"
+        return tuple(
+            None if x is None or grad is None else self._array(grad, x.shape, x.dtype, f"{title} {i}")
+            for i, (x, grad) in enumerate(zip(inputs, grads, strict=False), 1)
+        )
+
+    @staticmethod
+    def _array(values, shape, dtype, title):
+        if not isinstance(values, np.ndarray | np.generic | float):
+            raise TypeError(f"{title} must be an array, not {_kind(values)}")
+        if np.shape(values) != tuple(shape):
+            raise ValueError(f"{title} has shape {np.shape(values)}, but needs {tuple(shape)}")
+        return np.asarray(values, dtype)
+
+    def _wanted(self, own):
+        """The library's names of the arguments that the own forward takes, in its order."""
+        names = []
+        for parameter in own.parameters.values():
+            name = SPELLINGS.get(parameter.name, parameter.name)
+            if name in self.signature.parameters:
+                names.append(name)
+            elif parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
+                known = ", ".join(self.signature.parameters)
+                raise TypeError(
+                    f"{self.own_forward.__name__} asks for {parameter.name}, but {self.name} has only {known}"
+                )
+            else:
+                break
+        return names
+
+    def _arguments(self, inputs, options):
+        """What the own forward is called with. Raises ValueError where the network needs an option that it lacks."""
+        bound = self.signature.bind(*inputs, **options)
+        bound.apply_defaults()
+        for name, value in bound.arguments.items():
+            default = self.signature.parameters[name].default
+            same = value is default or (
+                np.ndim(value) < 2 and default is not inspect.Parameter.empty and np.all(value == default)
+            )
+            if name not in self.wanted and not same:
+                shown = "an array" if isinstance(value, np.ndarray) else value
+                raise ValueError(
+                    f"the network needs {name}={shown}, but your {self.own_forward.__name__} takes no {name}"
+                )
+        arguments = []
+        for name in self.wanted:
+            variadic = self.signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+            arguments.extend(bound.arguments[name] if variadic else [bound.arguments[name]])
+        return arguments
+
+
+def _kind(value):
+    return f"a {type(value).__name__}" + (f" of {len(value)}" if isinstance(value, tuple | list) else "")
