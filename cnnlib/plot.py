@@ -7,6 +7,7 @@ The letters keep their colours in every lesson: x and dx are blue, w and dw oran
 import base64
 import functools
 import html
+import inspect
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,23 +101,46 @@ SLIDER = """<label style="display:flex;align-items:center;gap:0.8em;margin-botto
 
 
 def picture(alt):
-    """Decorator: a function that returns a Figure or a Board returns a Picture instead, drawn on demand."""
+    """Decorator: a function that returns a Figure or a Board returns a Picture instead, drawn on demand.
+
+    alt: the description, in which {stride} stands for the argument of that name.
+
+    >>> picture("{n} dots")(lambda n=3: None)()
+    3 dots
+    """
 
     def decorate(draw):
-        return functools.wraps(draw)(lambda *args, **kwargs: Picture(lambda: [draw(*args, **kwargs)], alt))
+        @functools.wraps(draw)
+        def call(*args, **kwargs):
+            return Picture(lambda: [draw(*args, **kwargs)], alt.format(**arguments(draw, args, kwargs)))
+
+        return call
 
     return decorate
 
 
 def flipbook(alt, label, start=0):
-    """Decorator: a generator of Figures or Boards returns a Picture instead, with a slider called `label`."""
+    """Decorator: a generator of Figures or Boards returns a Picture instead, with a slider called `label`.
+
+    alt: as for `picture`.
+    """
 
     def decorate(draw):
-        return functools.wraps(draw)(
-            lambda *args, **kwargs: Picture(lambda: draw(*args, **kwargs), alt, label=label, start=start)
-        )
+        @functools.wraps(draw)
+        def call(*args, **kwargs):
+            words = alt.format(**arguments(draw, args, kwargs))
+            return Picture(lambda: draw(*args, **kwargs), words, label=label, start=start)
+
+        return call
 
     return decorate
+
+
+def arguments(function, args, kwargs):
+    """The arguments of a call by name, defaults included."""
+    bound = inspect.signature(function).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.arguments
 
 
 def show(figure, alt, caption=""):

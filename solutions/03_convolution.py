@@ -114,7 +114,7 @@ def product(w, n, stride, x):
 
 
 def students_product(w, n, stride, x):
-    return conv1d_matrix(w, n, stride) @ x
+    return np.asarray(conv1d_matrix(w, n, stride)) @ x
 
 
 cases = [
@@ -210,14 +210,16 @@ check.function(locally_connected, by_matrix, cases, mistakes=known("locally_conn
 # ## A window slides over an image
 #
 # In two dimensions the window is F×F pixels, and it always goes through the full depth: on a colour image a 5×5
-# filter has 5·5·3 = 75 weights. Multiply the window by the filter, number by number, add the 75 products and a bias:
-# that is **one** output pixel. A window of 5 fits into 32 pixels in 28 places, so the map has 28×28 pixels.
+# filter has 5·5·3 = 75 weights. Multiply the window by the filter, number by number, and add up the 75 products, which
+# is a *dot product*, and a bias: that is **one** output pixel. A window of 5 fits into 32 pixels in 28 places, so the
+# map (*activation map* or *feature map* on the slides) has 28×28 pixels.
 
 # %%
 demos.sliding_window()
 
 # %% [markdown]
-# Move the slider. Every pixel of the map is its own sum of 75 products; the filter stays the same.
+# Move the slider to see some of the 784 stops. Every pixel of the map is its own sum of 75 products; the filter stays
+# the same.
 
 # %% [markdown]
 # ## The same in numbers
@@ -231,7 +233,7 @@ demos.correlation()
 
 # %% [markdown]
 # The largest number, 15, belongs to the window that looks most like the filter: a filter answers to what resembles
-# it.
+# it. (It is no exact measure: a window twice as bright gives twice the number.)
 
 # %% [markdown]
 # ### Exercise 3 · correlate2d (5 points)
@@ -306,8 +308,9 @@ check.function(correlate2d, by_fourier, cases, mistakes=known("correlate2d"))
 #
 # $$\text{out}[i,j] = \sum_{u,v} w[u,v]\; x[i-u,\; j-v]$$
 #
-# The slides write this formula and draw the other one. Networks correlate and call it convolution; as the weights are
-# learned, either will do. A symmetric kernel cannot tell the two apart, so test with one that can.
+# The *Princeton* slides write this formula and draw the other one. Networks correlate and call it convolution; as the
+# weights are learned, either will do. A symmetric **kernel**, which is another word for filter, cannot tell the two
+# apart, so test with one that can.
 
 # %%
 demos.flip()
@@ -323,7 +326,8 @@ demos.flip()
 #
 # $$\text{out}[i,j] = \sum_{u,v} w[FH-1-u,\; FW-1-v]\; x[i+u,\; j+v]$$
 #
-# One line, if you build on the exercise before.
+# These are the numbers of the formula above, counted from the first place where the filter fits. One line, if you
+# build on the exercise before.
 #
 # <details><summary>Hint</summary>
 #
@@ -408,7 +412,7 @@ demos.correlation(stride=2, pad=1)
 # %% [markdown]
 # ### Exercise 5 · conv2d_forward (11 points)
 #
-# The whole layer: a batch of images, several channels, several filters, stride and padding.
+# The whole layer: a batch of N images, C channels, K filters, stride and padding.
 #
 # | | |
 # |---|---|
@@ -418,7 +422,7 @@ demos.correlation(stride=2, pad=1)
 # | `stride`, `pad` | integers, the same for rows and columns |
 # | returns | `out, cache`: out is (N, K, H′, W′), cache the tuple `(x, w, b, stride, pad)` that lesson 5 needs |
 #
-# With `xp` the padded input:
+# H′ = (H + 2·pad − FH) // stride + 1, and W′ likewise. With `xp` the padded input:
 #
 # $$\text{out}_{nkij} = b_k + \sum_{c,u,v} w_{kcuv}\; \text{xp}_{n,c,iS+u,jS+v}$$
 #
@@ -565,7 +569,7 @@ demos.gallery(conv2d_forward if use_mine else None, name="chelsea")
 
 # %% [markdown]
 # Weights that add up to one keep the brightness; weights that add up to zero leave a flat surface grey and answer
-# only to edges.
+# only to edges. The rims come from padding with zeros.
 
 # %% [markdown]
 # ## Recap
@@ -577,7 +581,8 @@ demos.gallery(conv2d_forward if use_mine else None, name="chelsea")
 # - Networks correlate. Convolution turns the filter by 180°; a symmetric kernel cannot tell.
 # - Stride makes maps smaller, padding makes them larger.
 #
-# In lesson 5 the same layer runs backward, and the flip returns.
+# Lesson 4 counts the sizes, weights and multiplications of such layers. In lesson 5 the same layer runs backward, and
+# the flip returns.
 
 # %% [markdown]
 # ## Your question (2 points)

@@ -35,7 +35,7 @@ demos.one_layer()
 
 # %% [markdown]
 # Three arrays go in on the way forward; three gradients come out on the way back, each with the shape of its own
-# array.
+# array. (*INRIA* calls the later layers downstream; our words, like CS231n's, follow the gradient.)
 
 # %% [markdown]
 # ## The share of one output pixel
@@ -128,8 +128,8 @@ demos.input_gradient(stride=1)
 demos.referee()
 
 # %% [markdown]
-# Left, the slope of the line is the gradient of that one weight. Middle, a correct `dx` lies on the diagonal; right,
-# one that forgets the flip is a cloud.
+# Left, the slope of the line is the gradient of that one weight; this loss is a parabola, so even $h=0.5$ is exact.
+# Middle, a correct `dx` lies on the diagonal; right, one that forgets the flip is a cloud.
 
 # %% [markdown]
 # ### Exercise 1 · conv2d_backward (14 points)
@@ -641,7 +641,7 @@ demos.race(conv2d_forward_im2col if use_mine else None)
 #
 # A convolution is linear in `x`, so it is a matrix: $\text{out} = A\,x$, with the image unrolled into one long
 # column. Row $p$ of $A$ holds the filter at the places of window $p$, and zeros elsewhere. Then nothing is left to
-# derive: for a linear map, $\text{dx} = A^\top \text{dout}$.
+# derive: $A^\top$ is the Jacobian [Dx × Dz] of the CS231n slides, and $\text{dx} = A^\top \text{dout}$.
 
 # %%
 demos.tied_matrix()
@@ -769,6 +769,7 @@ check.function(backward, transpose_product, back, name="A.T @ dout with A = conv
 #
 # `db` sums `dout`; `dw` correlates `x` with `dout`; `dx` sends `dout` back through the same weights. A network with a
 # wrong backward pass may still train, only worse. So compare with differences, on small arrays that are not square.
+# Lesson 6 finds the same partners for pooling.
 
 # %% [markdown]
 # ## Your question (2 points)

@@ -10,7 +10,7 @@ from ..plot import BLUE, GREY, INK, ORANGE, ORDERED, PALE, SIGNED, Board, axes, 
 from .convolution import W, X
 
 DOUT = np.array([[1, -1, 2], [0, 3, 1], [-2, 1, 0]])
-CHANNELS = (BLUE, "#7A4B94")
+CHANNELS = (BLUE, "#8A6D00")  # apart for colour-blind eyes too
 
 
 def backward(dout, x=X, w=W, stride=1):
@@ -51,8 +51,8 @@ def one_layer():
 
 
 @flipbook(
-    "An input of 5 by 5, a filter and the upstream gradient. The chosen output pixel frames its window of the input; "
-    "the filter times its upstream value is added to dx there, the window times that value to dw.",
+    "Stride {stride}: an input of 5 by 5, a filter of 3 by 3 and the upstream gradient. The chosen output pixel frames "
+    "its window of the input; the filter times its upstream value is added to dx there, the window times it to dw.",
     label="output pixel",
     start=4,
 )
@@ -84,7 +84,10 @@ def gradient_flow(stride=1):
         yield board
 
 
-@picture("For each stride, how many 3 by 3 windows contain each pixel of a 7 by 7 input.")
+@picture(
+    "For each of the strides {strides}, how many windows of {kernel} by {kernel} contain each pixel of an input of {size} "
+    "by {size}: most in the middle, one in a corner; none where the stride leaves pixels over."
+)
 def overlap(kernel=3, strides=(1, 2, 3), size=7):
     """How many windows see each pixel: so many shares add up in dx."""
     board = Board(0.6 + (size + 0.9) * len(strides), size + 1.6, cell=0.4)
@@ -96,8 +99,8 @@ def overlap(kernel=3, strides=(1, 2, 3), size=7):
 
 
 @flipbook(
-    "One weight of the filter is framed. The input pixels that it touches, one per output pixel, are framed too; "
-    "multiplied by the upstream gradient and added up they give this weight's gradient.",
+    "Stride {stride}: one weight of dw is framed. The input pixels that this weight met, one per output pixel, are "
+    "framed too; multiplied by the upstream gradient and added up they give this weight's gradient.",
     label="weight",
     start=1,
 )
@@ -136,8 +139,8 @@ def weight_gradient(stride=2):
 
 
 @flipbook(
-    "The upstream gradient, spread by the stride and surrounded by zeros. The filter, turned by 180 degrees, slides "
-    "over it, and each window's sum is one pixel of dx.",
+    "The upstream gradient, spread by stride {stride} and surrounded by zeros. The filter, turned by 180 degrees, "
+    "slides over it, and each window's sum is one pixel of dx.",
     label="input pixel",
     start=6,
 )
@@ -195,7 +198,7 @@ def referee(seed=0):
     one.set(xlabel="nudge of one weight", ylabel="loss", title=f"slope {number(slope)}, dw {number(dw[0, 0, 1, 1])}")
     for ax, dx, title in [(good, right, "correct dx"), (bad, flipped, "flip forgotten")]:
         ax.axline((0, 0), slope=1, color=PALE, lw=6, zorder=0)
-        ax.plot(numeric.ravel(), dx.ravel(), "o", color=BLUE if dx is right else ORANGE, ms=6, alpha=0.7)
+        ax.plot(numeric.ravel(), dx.ravel(), "o", color=BLUE if dx is right else INK, ms=6, alpha=0.7)
         ax.set(title=title, xlabel="numeric", ylabel="backward", xlim=(-115, 115), ylim=(-115, 115))
     return figure
 
@@ -238,7 +241,7 @@ def learn_a_filter(conv2d_backward=None, steps=40, rate=0.2):
 
 
 def channels(board, x, y, values, names, at=None):
-    """Two channels under each other, blue and purple; at: the corner of a 2x2 window framed in both."""
+    """Two channels under each other, each in its colour; at: the corner of a 2x2 window framed in both."""
     for c, colour in enumerate(CHANNELS):
         board.block(x, y + 4.6 * c, values[c], names[c], colour)
         if at:
@@ -263,6 +266,7 @@ def windows_become_rows():
         written = np.where(np.arange(6)[:, None] <= step, cols, np.nan)
         pale = [row if i <= step else ["#F6F6F6"] * 8 for i, row in enumerate(fill)]
         board.block(6, 1.3, written, "im2col(x)", INK, fill=pale)
+        board.frame(10, 1.3, 6, 0, line=2)  # between the channels
         board.frame(6, 1.3 + step, 1, 8)
         board.text(14.75, 4.3, "·", 44)
         board.block(15.5, 1.3, w[:, None], "w", ORANGE)
@@ -287,6 +291,7 @@ def rows_walk_back():
         board = Board(18.2, 9.4, cell=0.46)
         fill = [[tint(CHANNELS[c // 4], 0.25 if i <= step else 0.07) for c in range(8)] for i in range(6)]
         board.block(0.5, 1.3, cols, "c", INK, fill=fill)
+        board.frame(4.5, 1.3, 6, 0, line=2)  # between the channels
         board.frame(0.5, 1.3 + step, 1, 8)
         board.arrow((8.8, 1.8 + step), (11.6, 4.3), INK)
         so_far = np.where(np.arange(6)[:, None] <= step, cols, 0)
@@ -340,7 +345,7 @@ def race(mine=None):
 
 @flipbook(
     "A matrix A with 9 rows, one per output pixel, and 25 columns, one per input pixel: every row holds the same nine "
-    "colours, shifted. Beside it its transpose. Below, the window of the chosen output pixel in the same colours.",
+    "colours, shifted. Beside it its transpose. Below, the filter laid on the chosen output pixel's window of x.",
     label="output pixel",
     start=4,
 )
@@ -369,7 +374,7 @@ def tied_matrix():
         board.frame(0.5, 2.2 + step, 1, n * n, line=2.5)
         board.frame(36 + step, 2.2, n * n, 1, line=2.5)
         board.block(0.5, 14.5, window, fill=paint(window), numbers=False, scale=2.4)
-        board.text(6.5, 13.3, "the window in x", 16, BLUE, weight="bold")
+        board.text(6.5, 13.3, "w laid on x", 16, ORANGE, weight="bold")
         board.text(16.5, 17.5, "out = A x", 24, ha="left")
         board.text(16.5, 22.5, "dx = Aᵀ dout", 24, BLUE, ha="left")
         yield board

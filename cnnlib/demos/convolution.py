@@ -7,7 +7,7 @@ from ..plot import BLUE, GREY, ORANGE, SIGNED, Board, axes, flipbook, image, num
 
 X = np.array([[1, 0, 2, 1, 0], [0, 3, 1, 0, 2], [2, 1, 0, 1, 1], [0, 1, 2, 3, 0], [1, 0, 1, 2, 1]])
 W = np.array([[1, 0, 2], [-1, 3, 0], [0, 1, -2]])
-TIED = ("#006BA4", "#FF800E", "#7A4B94", "#ABABAB", "#5F9ED1")  # the weights of a small filter
+TIED = ("#006BA4", "#FF800E", "#333333", "#ABABAB", "#5F9ED1")  # the weights of a small filter, for every eye
 EMPTY = "#F3F3F3"
 
 
@@ -17,8 +17,9 @@ def correlate(plane, w, stride=1, pad=0):
 
 
 @picture(
-    "Three layers from eight inputs to six outputs, as wires and as matrices. Fully connected: 48 wires. Local: each "
-    "output has three wires of its own, 18 in all. Tied: the same three colours at every output, 3 weights."
+    "Three layers of {inputs} inputs, as wires and as matrices with a row per output. Fully connected: a wire from "
+    "every input to every output. Local: {window} wires to each output, from windows that start {stride} apart, and "
+    "zeros elsewhere in its row. Tied: the same windows, and the same {window} colours at every output."
 )
 def connections(inputs=8, window=3, stride=1):
     """Fully connected, locally connected and tied layers, as wires above and as matrices below."""
@@ -51,7 +52,10 @@ def connections(inputs=8, window=3, stride=1):
     return board
 
 
-@picture("The number of weights of a fully connected, a local and a tied layer, as bars on a logarithmic scale.")
+@picture(
+    "The number of weights of a fully connected, a local and a tied layer with {filters} filters of {size} by {size} on "
+    "an image of shape {image}, as bars on a logarithmic scale: each needs far fewer than the one before."
+)
 def weight_counts(image=(3, 32, 32), filters=6, size=5):
     """Weights, without biases, of three layers that give maps of one shape. image: (C, H, W)."""
     C, H, W = image
@@ -77,8 +81,8 @@ def weight_counts(image=(3, 32, 32), filters=6, size=5):
 
 @flipbook(
     "A photograph of 32 by 32 pixels with a window of 5 by 5. Its three colour planes, the three planes of the filter, "
-    "and the map of 28 by 28 that fills up: each pixel is the sum of 75 products and a bias.",
-    label="position",
+    "and the map of 28 by 28 that fills up: each pixel is the sum of 75 products; the bias is 0.",
+    label="stop",
     start=6,
 )
 def sliding_window(steps=12, seed=4):
@@ -100,15 +104,15 @@ def sliding_window(steps=12, seed=4):
         so_far = np.where(np.arange(out.size).reshape(out.shape) <= stop, out, np.nan)
         board.image(15.9, 1.4, so_far, "map 28×28", 0.185, vmin=out.min(), vmax=out.max())
         board.frame(15.9, 1.4, 28 * 0.185, 28 * 0.185, GREY, line=1)
-        board.frame(15.9 + 0.185 * j, 1.4 + 0.185 * i, 0.185, 0.185, ORANGE, line=4)
+        board.frame(15.85 + 0.185 * j, 1.35 + 0.185 * i, 0.285, 0.285, ORANGE, line=2.5)
         board.text(18.5, 7.5, "sum of 75 products", 15)
         board.text(18.5, 8.6, f"= {out[i, j]:.2f}".replace("-", "−"), 19, ORANGE, weight="bold")
         yield board
 
 
 @flipbook(
-    "An input of 5 by 5 in a border of zeros, a filter of 3 by 3 and the output. One output pixel's window is framed; "
-    "below stands the sum of its nine products.",
+    "Stride {stride}, padding {pad}: an input of 5 by 5 with its border of zeros, if any, a filter of 3 by 3 and the "
+    "output. One output pixel's window is framed; below stands the sum of its nine products.",
     label="output pixel",
     start=4,
 )
@@ -123,7 +127,7 @@ def correlation(stride=1, pad=0):
     for step, (i, j) in enumerate(np.ndindex(out.shape)):
         top, left = i * stride, j * stride
         window = xp[top : top + 3, left : left + 3]
-        board = Board(13.5 + len(xp) + len(out) - 3, len(xp) + 4.4)
+        board = Board(13.5 + len(xp) + len(out) - 3, len(xp) + 3.8)
         board.block(0.6, 1.4, xp, "x" if pad == 0 else "x in zeros", BLUE, fill=fill)
         board.frame(0.6 + left, 1.4 + top, 3, 3)
         board.block(len(xp) + 2.6, 1.4, W, "w", ORANGE)
@@ -169,12 +173,12 @@ def flip():
 
 
 @picture(
-    "Boxes in perspective: an image of 32 by 32 by 3; six filters of 5 by 5 by 3 make of it maps of 28 by 28 by 6; ten "
-    "filters of 5 by 5 by 6 make of these 24 by 24 by 10. A small window leads from each box to one pixel of the next."
+    "Boxes in perspective: an image of {size} by {size} by {channels}, then the maps of each layer, whose filters are, "
+    "as pairs of number and size, {layers}. A window through the full depth of each box leads to one pixel of the next."
 )
 def volumes(size=32, channels=3, layers=((6, 5), (10, 5))):
     """A stack of convolution layers as boxes. layers: pairs (number of filters, filter size)."""
-    board = Board(6.2 + 8.2 * len(layers), 9.5, cell=0.44)
+    board = Board(6.2 + 8.2 * len(layers), 9.8, cell=0.44)
     left, lead = 1.4, None
     for depth, n, filter, colour in stack(size, channels, layers):
         side, wide, back = 0.17 * n, 0.24 * depth, np.array([0.075 * n, -0.055 * n])
@@ -194,8 +198,8 @@ def volumes(size=32, channels=3, layers=((6, 5), (10, 5))):
             at = np.add(corner, (0, side * 0.35))
             box(board, at, wide, part, back * f / n, ORANGE, zorder=3)
             lead = np.add(at, (wide, 0)) + back * f / n, np.add(at, (wide, part))
-            board.arrow((left + wide + back[0] + 0.5, 8.6), (left + 7.3, 8.6), GREY)
-            board.text((left + wide + back[0] + left + 7.8) / 2, 8.0, f"{count} filters {f}×{f}×{depth}", 15, ORANGE)
+            board.arrow((left + wide + back[0] + 0.5, 9.2), (left + 7.3, 9.2), GREY)
+            board.text((left + wide + back[0] + left + 7.8) / 2, 8.6, f"{count} filters {f}×{f}×{depth}", 15, ORANGE)
         left += 8.2
     return board
 
@@ -228,7 +232,7 @@ KERNELS = {
 
 
 @picture(
-    "A photograph of a cat under eight kernels, each drawn in the corner: as it is, two blurs, sharpened, "
+    "A photograph ({name}) under eight kernels, each drawn in the corner: as it is, two blurs, sharpened, "
     "vertical and horizontal edges, Laplacian and emboss."
 )
 def gallery(conv2d_forward=None, name="chelsea", size=144):
