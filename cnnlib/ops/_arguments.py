@@ -13,6 +13,16 @@ def real(values, name):
     return values if values.dtype.kind == "f" else values.astype(float)
 
 
+def images(values, name="x"):
+    """The values as images (N, C, H, W) of floats, of one pixel at least. Raises ValueError or TypeError."""
+    values = real(values, name)
+    if values.ndim != 4:
+        raise ValueError(f"{name} has {values.ndim} axes, but images need 4: (N, C, H, W)")
+    if min(values.shape[2:]) < 1:
+        raise ValueError(f"{name} has {values.shape[2]} x {values.shape[3]} pixels, but needs at least 1 x 1")
+    return values
+
+
 def pair(value, name, least):
     """(rows, columns) from an integer or a pair of integers, each at least `least`. Raises ValueError or TypeError."""
     values = tuple(value) if isinstance(value, tuple | list | np.ndarray) and np.ndim(value) else (value, value)
@@ -31,3 +41,10 @@ def same_shape(dout, out_shape):
     """Raises ValueError unless the upstream gradient has the shape of out."""
     if dout.shape != tuple(out_shape):
         raise ValueError(f"dout has shape {dout.shape}, but out had shape {tuple(out_shape)}")
+
+
+def upstream(dout, out_shape, dtype):
+    """The upstream gradient in the precision of out. Raises ValueError unless it has the shape of out, or TypeError."""
+    dout = real(dout, "dout").astype(dtype, copy=False)
+    same_shape(dout, out_shape)
+    return dout
