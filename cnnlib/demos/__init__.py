@@ -1,5 +1,4 @@
 """The figures and sliders of the lessons, one file per lesson. Each function returns a picture."""
-# ruff: noqa: F401
 
 from .conv_backward import (
     gradient_flow,
