@@ -37,7 +37,15 @@ from .array import (
     transpose_forward,
 )
 from .conv import col2im, conv2d_backward, conv2d_forward, im2col
+from .conv_transpose import (
+    conv_transpose2d_backward,
+    conv_transpose2d_forward,
+)
 from .linear import linear_backward, linear_forward
+from .local import (
+    locally_connected2d_backward,
+    locally_connected2d_forward,
+)
 from .pool import (
     avg_pool2d_backward,
     avg_pool2d_forward,
@@ -53,6 +61,12 @@ from .pool import (
     max_unpool2d_backward,
     max_unpool2d_forward,
 )
+from .resample import (
+    upsample_bilinear_backward,
+    upsample_bilinear_forward,
+    upsample_nearest_backward,
+    upsample_nearest_forward,
+)
 
 __all__ = [
     "avg_pool2d_backward",
@@ -62,6 +76,8 @@ __all__ = [
     "col2im",
     "conv2d_backward",
     "conv2d_forward",
+    "conv_transpose2d_backward",
+    "conv_transpose2d_forward",
     "elu_backward",
     "elu_forward",
     "getitem_backward",
@@ -77,6 +93,8 @@ __all__ = [
     "leaky_relu_forward",
     "linear_backward",
     "linear_forward",
+    "locally_connected2d_backward",
+    "locally_connected2d_forward",
     "matmul_backward",
     "matmul_forward",
     "max_pool2d_backward",
@@ -102,4 +120,8 @@ __all__ = [
     "tanh_forward",
     "transpose_backward",
     "transpose_forward",
+    "upsample_bilinear_backward",
+    "upsample_bilinear_forward",
+    "upsample_nearest_backward",
+    "upsample_nearest_forward",
 ]
