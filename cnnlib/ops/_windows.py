@@ -12,7 +12,7 @@ from ..arithmetic import output_size
 
 
 class Direction(NamedTuple):
-    """One axis of the images, and the windows along it. Offset i of window o lies at pixel o stride - padding + i dilation."""
+    """One axis of the images, and its windows. Offset i of window o meets the pixel o stride - padding + i dilation."""
 
     axis: int
     pixels: int
@@ -23,7 +23,7 @@ class Direction(NamedTuple):
     dilation: int
 
     def meetings(self):
-        """For every offset: itself, the windows that meet a pixel there, and these pixels, both as an index of images."""
+        """Every offset with the windows that meet a pixel there and with these pixels, both as indices of images."""
         before = (slice(None),) * self.axis
         for offset in range(self.kernel):
             start = offset * self.dilation - self.padding  # what window 0 meets; below 0, later windows are the first

@@ -1,8 +1,8 @@
 """The transposed convolution: the convolution with its two directions exchanged.
 
-The backward pass of a convolution takes the gradient of a small map to that of a larger one. As a forward pass it makes a
-layer that enlarges: every pixel of x stamps its filters into the output, one stride apart, and stamps add up where they
-overlap. Its own backward pass is then the ordinary convolution.
+The backward pass of a convolution takes the gradient of a small map to that of a larger one. As a forward pass it makes
+a layer that enlarges: every pixel of x stamps its filters into the output, one stride apart, and stamps add up where
+they overlap. Its own backward pass is then the ordinary convolution.
 
 The letters: N images of C channels and H x W pixels, K output channels of OH x OW pixels, filters of FH x FW weights.
 Source: INRIA, "Upsampling of coarse activation maps"; V. Dumoulin and F. Visin, "A guide to convolution arithmetic for
@@ -21,14 +21,15 @@ from .conv import col2im, conv2d_backward, conv2d_forward
 def conv_transpose2d_forward(x, w, b=None, stride=1, padding=0, output_padding=0, dilation=1, groups=1):
     """What a convolution with these filters would send back to its input if x were its upstream gradient.
 
-    x: images (N, C, H, W); w: filters (C, K/groups, FH, FW) as in PyTorch, those of the convolution from K channels to C;
-    b: bias (K,) or None. stride, padding, output_padding and dilation are integers or pairs (rows, columns). Padding is
-    cut off the output at each side. output_padding keeps more rows at the bottom and columns at the right: a convolution
-    of stride 2 makes 3 pixels of 7 and of 8, and only you know which it was.
+    x: images (N, C, H, W); w: filters (C, K/groups, FH, FW) as in PyTorch, those of the convolution from K channels to
+    C; b: bias (K,) or None. stride, padding, output_padding and dilation are integers or pairs (rows, columns). Padding
+    is cut off the output at each side. output_padding keeps more rows at the bottom and columns at the right: a
+    convolution of stride 2 makes 3 pixels of 7 and of 8, and only you know which it was.
 
-    Returns out (N, K, OH, OW), where OH = (H - 1) stride - 2 padding + dilation (FH - 1) + 1 + output_padding, and a cache
-    for `conv_transpose2d_backward`. float32 stays float32, integers are computed in float64; no argument is written to.
-    Raises ValueError where shapes or numbers do not fit together, TypeError where they are no (real) numbers.
+    Returns out (N, K, OH, OW), where OH = (H - 1) stride - 2 padding + dilation (FH - 1) + 1 + output_padding, and a
+    cache for `conv_transpose2d_backward`. float32 stays float32, integers are computed in float64; no argument is
+    written to. Raises ValueError where shapes or numbers do not fit together, TypeError where they are no (real)
+    numbers.
 
     >>> stamp = np.array([[[[1, 2], [3, 4]]]])
     >>> conv_transpose2d_forward([[[[1, 10]]]], stamp, stride=2)[0]
@@ -54,8 +55,8 @@ def conv_transpose2d_forward(x, w, b=None, stride=1, padding=0, output_padding=0
 def conv_transpose2d_backward(dout, cache):
     """The three gradients: dx is the ordinary convolution of dout, and dw is the dw of that convolution.
 
-    dout: upstream gradient (N, K, OH, OW); cache: from `conv_transpose2d_forward`. Returns dx, dw, db with the shapes of x,
-    w, b; db is None where b was None. Raises ValueError where dout has another shape than out.
+    dout: upstream gradient (N, K, OH, OW); cache: from `conv_transpose2d_forward`. Returns dx, dw, db with the shapes
+    of x, w, b; db is None where b was None. Raises ValueError where dout has another shape than out.
 
     >>> _, cache = conv_transpose2d_forward(np.ones((1, 1, 1, 2)), np.array([[[[1, 2], [3, 4]]]]), stride=2)
     >>> dx, dw, db = conv_transpose2d_backward(np.array([[[[1, 0, 0, 1], [0, 0, 0, 0]]]]), cache)

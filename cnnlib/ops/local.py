@@ -1,7 +1,7 @@
 """The locally connected layer: a convolution that does not share its weights.
 
-Every position of the output looks at its own window only, as in a convolution, but has filters of its own, as in a fully
-connected layer.
+Every position of the output looks at its own window only, as in a convolution, but has filters of its own, as in a
+fully connected layer.
 
 The letters: N images of C channels and H x W pixels, K filters of FH x FW weights for each of OH x OW positions.
 Source: INRIA, "Local connectivity".
@@ -17,10 +17,10 @@ from .conv import col2im, im2col
 def locally_connected2d_forward(x, w, b=None, stride=1, padding=0):
     """Correlates every window with the filters of its position.
 
-    x: images (N, C, H, W); w: filters (OH, OW, K, C, FH, FW); b: bias (K, OH, OW) or None. stride and padding (with zeros)
-    are integers or pairs (rows, columns). Returns out (N, K, OH, OW) and a cache for `locally_connected2d_backward`.
-    float32 stays float32, integers are computed in float64. Raises ValueError where shapes or numbers do not fit together,
-    TypeError where they are no (real) numbers.
+    x: images (N, C, H, W); w: filters (OH, OW, K, C, FH, FW); b: bias (K, OH, OW) or None. stride and padding (with
+    zeros) are integers or pairs (rows, columns). Returns out (N, K, OH, OW) and a cache for
+    `locally_connected2d_backward`. float32 stays float32, integers are computed in float64. Raises ValueError where
+    shapes or numbers do not fit together, TypeError where they are no (real) numbers.
 
     >>> import numpy as np
     >>> w = np.array([1, 10, 100]).reshape(1, 3, 1, 1, 1, 1)  # three positions, one weight each
@@ -41,8 +41,8 @@ def locally_connected2d_forward(x, w, b=None, stride=1, padding=0):
 def locally_connected2d_backward(dout, cache):
     """The three gradients: those of a linear layer for every position, dx added up where windows overlap.
 
-    dout: upstream gradient (N, K, OH, OW); cache: from `locally_connected2d_forward`. Returns dx, dw, db with the shapes of
-    x, w, b; db is None where b was None. Raises ValueError where dout has another shape than out.
+    dout: upstream gradient (N, K, OH, OW); cache: from `locally_connected2d_forward`. Returns dx, dw, db with the
+    shapes of x, w, b; db is None where b was None. Raises ValueError where dout has another shape than out.
 
     >>> import numpy as np
     >>> w = np.array([1, 10, 100]).reshape(1, 3, 1, 1, 1, 1)

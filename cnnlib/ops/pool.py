@@ -1,7 +1,7 @@
 """Pooling: every window of every channel becomes one number, its maximum, its mean or its Euclidean length.
 
-The letters: N images of C channels and H x W pixels, windows of FH x FW pixels, OH x OW output pixels. Where no stride is
-given, it is the size of the window, so that windows do not overlap. float32 stays float32, integers are computed in
+The letters: N images of C channels and H x W pixels, windows of FH x FW pixels, OH x OW output pixels. Where no stride
+is given, it is the size of the window, so that windows do not overlap. float32 stays float32, integers are computed in
 float64; a NaN makes every window that it lies in NaN. The backward passes raise ValueError where dout has another shape
 than out.
 Source: CS231n (Samara), "Pooling layer"; MVA, "Pooling Layer: Examples"; INRIA, "un-pooling" (Noh et al., ICCV 2015).
@@ -19,8 +19,9 @@ def max_pool2d_forward(x, kernel_size, stride=None, padding=0, dilation=1):
     """The largest number of every window.
 
     x: images (N, C, H, W); kernel_size, stride, padding and dilation: integers or pairs (rows, columns). Padding never
-    wins. Returns out (N, C, OH, OW), where OH = floor((H + 2 padding - dilation (FH - 1) - 1) / stride) + 1, and a cache.
-    Raises ValueError where a window does not fit or would see padding only. Source: CS231n (Samara), "max pooling".
+    wins. Returns out (N, C, OH, OW), where OH = floor((H + 2 padding - dilation (FH - 1) - 1) / stride) + 1, and a
+    cache. Raises ValueError where a window does not fit or would see padding only. Source: CS231n (Samara), "max
+    pooling".
 
     >>> x = np.array([[[[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]]]])
     >>> max_pool2d_forward(x, kernel_size=2)[0]
@@ -65,10 +66,10 @@ def max_pool2d_switches(cache):
 def max_unpool2d_forward(x, switches, kernel_size, stride=None, padding=0, output_size=None):
     """Puts every number back where max pooling found it, among zeros.
 
-    x: (N, C, OH, OW); switches: integers of the same shape, from `max_pool2d_switches`; the others: as they were for the
-    pooling. Returns out (N, C, H, W) with H = (OH - 1) stride - 2 padding + FH, or with output_size, (H, W) or a whole
-    shape: pooling rounds sizes down, so only you know them. Where several numbers have one place, the last one stays.
-    Raises ValueError where a switch points outside. Source: INRIA, "un-pooling"; Noh et al., ICCV 2015.
+    x: (N, C, OH, OW); switches: integers of the same shape, from `max_pool2d_switches`; the others: as they were for
+    the pooling. Returns out (N, C, H, W) with H = (OH - 1) stride - 2 padding + FH, or with output_size, (H, W) or a
+    whole shape: pooling rounds sizes down, so only you know them. Where several numbers have one place, the last one
+    stays. Raises ValueError where a switch points outside. Source: INRIA, "un-pooling"; Noh et al., ICCV 2015.
 
     >>> max_unpool2d_forward([[[[6, 8]]]], [[[[5, 7]]]], kernel_size=2)[0]
     array([[[[0., 0., 0., 0.],
@@ -113,8 +114,8 @@ def avg_pool2d_forward(x, kernel_size, stride=None, padding=0, count_include_pad
     """The mean of every window.
 
     x: images (N, C, H, W); kernel_size, stride and padding: integers or pairs (rows, columns). Padding counts as zeros,
-    or is left out of the mean where count_include_pad is False. Returns out (N, C, OH, OW) and a cache. Raises ValueError
-    as `max_pool2d_forward` does. Source: MVA, "Average-pooling".
+    or is left out of the mean where count_include_pad is False. Returns out (N, C, OH, OW) and a cache. Raises
+    ValueError as `max_pool2d_forward` does. Source: MVA, "Average-pooling".
 
     >>> avg_pool2d_forward([[[[1, 2, 3, 4], [5, 6, 7, 8]]]], kernel_size=2)[0]
     array([[[[3.5, 5.5]]]])
@@ -144,8 +145,8 @@ def avg_pool2d_backward(dout, cache):
 def global_avg_pool2d_forward(x):
     """The mean of every channel: one window as large as the image.
 
-    x: images (N, C, H, W). Returns out (N, C) and a cache. Source: INRIA, on ResNet: "replaces fully-connected layer with
-    average pooling"; M. Lin, Q. Chen, S. Yan, "Network In Network", 2014.
+    x: images (N, C, H, W). Returns out (N, C) and a cache. Source: INRIA, on GoogLeNet: "replaces fully-connected layer
+    with average pooling"; M. Lin, Q. Chen, S. Yan, "Network In Network", 2014.
 
     >>> global_avg_pool2d_forward([[[[1, 2], [3, 4]], [[0, 0], [0, 8]]]])[0]
     array([[2.5, 2. ]])
@@ -200,8 +201,8 @@ def l2_pool2d_backward(dout, cache):
 def l2_pool_features_forward(x, pieces=2):
     """The Euclidean length over neighbouring channels, at every pixel: the output does not care how they share it.
 
-    x: (N, pieces·D, ...). Returns out (N, D, ...), where channel d comes from the channels d pieces to (d + 1) pieces - 1,
-    and a cache. Raises ValueError where the channels do not divide into groups. Source: MVA, "L2-pooling over features".
+    x: (N, pieces·D, ...). Returns out (N, D, ...), where channel d comes from `pieces` channels from d·pieces on, and a
+    cache. Raises ValueError where the channels do not divide into groups. Source: MVA, "L2-pooling over features".
 
     >>> l2_pool_features_forward([[3, 4, 5, 12]])[0]
     array([[ 5., 13.]])

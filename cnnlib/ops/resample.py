@@ -12,8 +12,8 @@ from ._arguments import images, pair, upstream
 def upsample_nearest_forward(x, scale_factor=2):
     """Every pixel becomes a block of equal pixels.
 
-    x: images (N, C, H, W); scale_factor: an integer or a pair (rows, columns). Returns out (N, C, H rows, W columns) and a
-    cache. float32 stays float32, integers become float64.
+    x: images (N, C, H, W); scale_factor: an integer or a pair (rows, columns). Returns out (N, C, H rows, W columns)
+    and a cache. float32 stays float32, integers become float64.
 
     >>> upsample_nearest_forward([[[[1, 2]]]], scale_factor=2)[0]
     array([[[[1., 1., 2., 2.],
@@ -39,8 +39,8 @@ def upsample_bilinear_forward(x, scale_factor=2, size=None, align_corners=False)
 
     x: images (N, C, H, W); scale_factor: an integer or a pair (rows, columns); size: (OH, OW), larger or smaller, which
     then counts instead. A pixel is a square, and the image fills the same frame before and after; with align_corners,
-    pixels are points, and the centres of the corners stay. Returns out (N, C, OH, OW) and a cache. float32 stays float32,
-    integers become float64.
+    pixels are points, and the centres of the corners stay. Returns out (N, C, OH, OW) and a cache. float32 stays
+    float32, integers become float64.
 
     >>> upsample_bilinear_forward([[[[0, 4]]]], scale_factor=(1, 2))[0]
     array([[[[0., 1., 3., 4.]]]])
@@ -68,7 +68,7 @@ def upsample_bilinear_backward(dout, cache):
 
 
 def _neighbours(n, m, align_corners):
-    """For m outputs over n pixels in a line: the pixels before and after the place of each, and the share of the latter."""
+    """For m outputs over n pixels in a line: the pixels before and after the place of each, and the latter's share."""
     output = np.arange(m)
     if align_corners:
         place, unit = output * (n - 1), max(m - 1, 1)  # in whole units, so nothing is rounded: place / unit in pixels
@@ -96,7 +96,7 @@ def _mix_back(dout, axis, pixels, before, after, share):
 
 
 def _add(dx, axis, places, parts):
-    """Adds each part at its place; places never fall, and one that comes k times takes k rounds, for += adds once only."""
+    """Adds each part at its place. Places ascend; one that comes k times takes k rounds, since += adds only once."""
     dx, parts = dx.swapaxes(0, axis), parts.swapaxes(0, axis)
     turn = np.arange(len(places)) - np.searchsorted(places, places)
     for k in range(turn.max() + 1):

@@ -1,4 +1,4 @@
-"""The locally connected layer against plain loops, numeric gradients, and the convolution whose weights it does not share."""
+"""The locally connected layer against plain loops, numeric gradients, and the convolution that shares its weights."""
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ def test_with_one_window_it_is_a_linear_layer():
     np.testing.assert_allclose(out[:, :, 0, 0], ops.linear_forward(x.reshape(2, 60), w.reshape(7, 60))[0], atol=1e-12)
 
 
-# --------------------------------------------------------------------------------------------------------------- any input
+# ------------------------------------------------------------------------------------------------------------ any input
 
 
 def arguments():
@@ -148,7 +148,7 @@ def test_nan_stays_in_the_windows_that_see_it():
     assert np.argwhere(np.isnan(out)).tolist() == [[0, 0, 0, 0], [0, 1, 0, 0]]
 
 
-# ----------------------------------------------------------------------------------------------------------- what is wrong
+# -------------------------------------------------------------------------------------------------------- what is wrong
 
 
 @pytest.mark.parametrize(

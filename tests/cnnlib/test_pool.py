@@ -1,4 +1,4 @@
-"""Pooling against plain loops over windows, numeric gradients, skimage's block_reduce, and the figures of the slides."""
+"""Pooling against plain loops over windows, numeric gradients, skimage's block_reduce, and the slides' example."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,11 @@ from skimage.measure import block_reduce
 
 from cnnlib import gradcheck, ops
 
-# ------------------------------------------------------------------------------------------------------------- the oracle
+# ----------------------------------------------------------------------------------------------------------- the oracle
 
 
 def windows(shape, size, stride, padding, dilation=(1, 1)):
-    """For every window (i, j) the list of the pixels in the image that it meets, row by row; nothing from the library."""
+    """For every window (i, j) the pixels in the image that it meets, row by row; nothing from the library."""
     counts = [
         (n + 2 * p - d * (f - 1) - 1) // s + 1
         for n, f, s, p, d in zip(shape[2:], size, stride, padding, dilation, strict=True)
@@ -77,7 +77,7 @@ def random_like(out):
     return np.random.default_rng(1).normal(size=out.shape)
 
 
-# ---------------------------------------------------------------------------------------------------------------- maximum
+# -------------------------------------------------------------------------------------------------------------- maximum
 
 
 @given(layers(dilated=True), st.sampled_from([None, np.nan, -np.inf, np.inf]))
@@ -143,7 +143,7 @@ def test_a_window_of_more_than_255_offsets():
     np.testing.assert_array_equal(ops.max_pool2d_backward(np.ones((1, 1, 1, 2)), cache), x)
 
 
-# -------------------------------------------------------------------------------------------------------------- unpooling
+# ------------------------------------------------------------------------------------------------------------ unpooling
 
 
 @given(layers())
@@ -182,7 +182,7 @@ def test_the_size_of_an_unpooled_image():
     assert ops.max_unpool2d_forward(x, switches, 2, output_size=[1, 1, 5, 7])[0].shape == (1, 1, 5, 7)
 
 
-# ------------------------------------------------------------------------------------------------------ means and lengths
+# ---------------------------------------------------------------------------------------------------- means and lengths
 
 
 def length(numbers):
@@ -268,7 +268,7 @@ def test_global_average(shape):
     dx += 1  # an array of its own, not one number seen many times
 
 
-# -------------------------------------------------------------------------------------------------------------- any input
+# ------------------------------------------------------------------------------------------------------------ any input
 
 POOLS = {
     "max": (ops.max_pool2d_forward, ops.max_pool2d_backward, {"kernel_size": (3, 2), "stride": 2, "padding": 1}),
@@ -358,7 +358,7 @@ def test_an_upstream_gradient_of_another_shape_is_refused(forward, backward, opt
         backward(np.ones(out.shape, complex), cache)
 
 
-# ---------------------------------------------------------------------------------------------------------- what is wrong
+# -------------------------------------------------------------------------------------------------------- what is wrong
 
 
 @pytest.mark.parametrize("forward", [ops.max_pool2d_forward, ops.avg_pool2d_forward, ops.l2_pool2d_forward])

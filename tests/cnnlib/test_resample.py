@@ -107,7 +107,7 @@ def test_a_plane_stays_a_plane():
     np.testing.assert_allclose(out[0, 0], 2 * i + 3 * j, atol=1e-12)
 
 
-# --------------------------------------------------------------------------------------------------------------- any input
+# ------------------------------------------------------------------------------------------------------------ any input
 
 BOTH = [
     (ops.upsample_nearest_forward, ops.upsample_nearest_backward, {"scale_factor": (2, 3)}),
@@ -174,7 +174,7 @@ def test_what_is_not_finite_stays_where_it_was_seen(value):
     np.testing.assert_array_equal(ops.upsample_bilinear_backward(dout, cache), x)
 
 
-# ----------------------------------------------------------------------------------------------------------- what is wrong
+# -------------------------------------------------------------------------------------------------------- what is wrong
 
 
 @both
