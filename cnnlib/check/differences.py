@@ -65,7 +65,8 @@ def _offset(want, have, name):
     for axis in range(want.ndim):
         rows = np.moveaxis(off, axis, 0).reshape(want.shape[axis], -1)
         if min(rows.shape) > 1 and np.ptp(rows, axis=1).max() <= allowed(want, CLOSE):
-            return f"The error depends on the index in axis {axis} only, as if a bias were missing or added too often."
+            bias = ", as if a bias were missing or added too often" if want.ndim > 2 else ""
+            return f"The error depends on the index in axis {axis} only{bias}."
 
 
 def _nearly(want, have, name):
@@ -89,9 +90,10 @@ def _place(want, have, name):
         bad = np.flatnonzero(wrong.any(axis=tuple(a for a in range(want.ndim) if a != axis)))
         right = np.setdiff1d(range(want.shape[axis]), bad)
         if len(right) and min(len(right), len(bad)) <= 3:
-            words.append(f"{f'index {_or(bad)}' if len(bad) <= 3 else f'any index but {_or(right)}'} in axis {axis}")
+            words.append(f"at {f'index {_or(bad)}' if len(bad) <= 3 else f'any index but {_or(right)}'} of axis {axis}")
     if words:
-        return f"All errors have {' and '.join(words)}."
+        *first, last = words
+        return f"All errors are {', '.join(first)}{' and ' if first else ''}{last}."
 
 
 def _summed(want, have, name):
@@ -110,9 +112,12 @@ def _reshaped(want, have, name):
 
 
 def _framed(want, have, name):
-    if want.ndim == have.ndim > 1 and want.shape[:-2] == have.shape[:-2]:
+    if want.ndim != have.ndim or want.ndim < 2 or want.shape[:-2] != have.shape[:-2]:
+        return None
+    rows, columns = np.subtract(have.shape[-2:], want.shape[-2:])
+    if rows == columns:  # a frame is as wide on all sides
         if agree(want, _middle(have, want.shape)):
-            return f"It is right but for a border of {(have.shape[-1] - want.shape[-1] + 1) // 2}: cut the padding off."
+            return f"It is right but for a border of {(columns + 1) // 2}: cut the padding off."
         if agree(_middle(want, have.shape), have):
             return "It is right as far as it goes, but its border is missing: is the padding ignored?"
 

@@ -128,25 +128,25 @@ class Judge:
         return [value] if self.single or not isinstance(value, tuple | list) else list(value)
 
     def _known(self, failed, part, got):
-        """The sentence of the known mistake that gives the student's answer; other parts and cases break a tie."""
-        found = list(self.mistakes)
-        for call in [failed, *(call for call in self.calls if call is not failed)]:
+        """The sentence of the known mistake that gives the student's answers; other parts break a tie."""
+        wrong = {says: self._quietly(mistake, failed) for says, mistake in self.mistakes.items()}
+        found = [says for says in wrong if self._alike(wrong[says], got, part)]
+        for call in self.calls if found else ():
             answer = got if call is failed else self._quietly(self.student, call)
             wrong = {says: self._quietly(self.mistakes[says], call) for says in found}
-            for other in [part, *(other for other in self.judged if other != part)]:
-                alike = [says for says in found if self._alike(wrong[says], answer, other)]
-                found = alike if call is failed and other == part else alike or found
-            if len(found) < 2:
-                break
+            found = [says for says in found if not wrong[says] or self._alike(wrong[says], answer, part)]
+            for other in self.judged:
+                found = [says for says in found if self._alike(wrong[says], answer, other)] or found
         return found[0] if found else ""
 
     def _known_change(self, call, changed):
-        """The sentence of the known mistake that changes the same arguments."""
+        """The sentence of the known mistake that changes the same arguments and still gives the right result."""
+        expected = self._split(call.expect())
         for says, wrong in self.mistakes.items():
             args = call.copies()
             with contextlib.suppress(Exception):
-                wrong(*call.give(args))
-                if call.changes(args) == changed:
+                result = self._split(wrong(*call.give(args)))
+                if call.changes(args) == changed and all(self._alike(result, expected, part) for part in self.judged):
                     return says
         return ""
 
