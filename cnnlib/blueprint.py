@@ -108,9 +108,15 @@ def summary(model, input_shape):
     >>> from cnnlib import nn
     >>> net = nn.Sequential(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1176, 10))
     >>> print(summary(net, (1, 28, 28)))
-    layer        op              output  parameters  multiply-adds   sees
-    ---------------------------------------------------------------------
-    0 Conv2d     conv2d       28x28x6         156        117,600    5x5
+    layer        op                           output  parameters  multiply-adds  sees
+    ---------------------------------------------------------------------------------
+    0 Conv2d     conv2d                      28x28x6         156        117,600   5x5
+    1 ReLU       relu                        28x28x6                              5x5
+    2 MaxPool2d  max_pool2d                  14x14x6                              6x6
+    3 Flatten    flatten                        1176                              6x6
+    4 Linear     linear                           10      11,770         11,760   all
+    ---------------------------------------------------------------------------------
+    Sequential               47,080 bytes of float32      11,926        129,360
     """
     inputs = list(input_shape) if np.ndim(input_shape[0]) else [tuple(input_shape)]
     blueprint = Blueprint()

@@ -61,7 +61,7 @@ def fit(
     >>> from cnnlib import nn
     >>> nn.manual_seed(0)
     >>> x = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
-    >>> history = fit(nn.Linear(2, 2), x, x[:, 0] > 0, epochs=5, progress=False)
+    >>> history = fit(nn.Linear(2, 2), x, x[:, 0] > 0, epochs=20, progress=False)
     >>> history.accuracy[-1] > 0.9
     True
     """

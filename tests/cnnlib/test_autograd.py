@@ -157,7 +157,9 @@ def test_refused(error, words, act):
         act(Tensor([1.0, 2.0], requires_grad=True))
 
 
-@pytest.mark.parametrize("name", ["broadcast_to", "multiply", "power", "matmul", "sum", "reshape", "transpose", "getitem"])
+@pytest.mark.parametrize(
+    "name", ["broadcast_to", "multiply", "power", "matmul", "sum", "reshape", "transpose", "getitem"]
+)
 def test_upstream_of_another_shape(name):
     x = np.ones((2, 3))
     out, cache = {

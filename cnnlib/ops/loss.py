@@ -1,0 +1,251 @@
+"""Losses: one number that says how wrong the scores are. All are means, so that the batch size changes no step.
+
+Labels are classes 0 to C - 1; targets t are +1 or -1. A loss has the type of its scores. The upstream gradient of a
+loss is one number, 1 where nothing comes after it.
+"""
+
+import numpy as np
+
+from ._arguments import real
+
+
+def softmax_forward(x, axis=1):
+    """exp(x) as parts of their sum: probabilities. Source: INRIA, multi-class output.
+
+    >>> softmax_forward([[0.0, 0.0, 1000.0]])[0]
+    array([[0., 0., 1.]])
+    """
+    x = real(x, "x")
+    out = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))  # the largest is exp(0): nothing overflows
+    out /= out.sum(axis=axis, keepdims=True)
+    return out, (out, axis)
+
+
+def softmax_backward(dout, cache):
+    """dx = out (dout - the mean of dout, weighted with out)."""
+    out, axis = cache
+    dout = _as(dout, out)
+    return out * (dout - (dout * out).sum(axis=axis, keepdims=True))
+
+
+def log_softmax_forward(x, axis=1):
+    """The logarithm of `softmax`, exact also where that is 0 in floating point.
+
+    >>> log_softmax_forward([[0.0, 1000.0]])[0]
+    array([[-1000.,     0.]])
+    """
+    x = real(x, "x")
+    shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
+    out = shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+    return out, (out, axis)
+
+
+def log_softmax_backward(dout, cache):
+    """dx = dout - softmax(x) · the sum of dout."""
+    out, axis = cache
+    dout = _as(dout, out)
+    return dout - np.exp(out) * dout.sum(axis=axis, keepdims=True)
+
+
+def cross_entropy_forward(scores, labels, ignore_index=None):
+    """Minus the mean logarithm of the probability that softmax gives to the right class.
+
+    scores: (N, C), or one for every pixel (N, C, H, W); labels: (N,) or (N, H, W), whole numbers. Items labelled
+    ignore_index count neither in the sum nor in the mean. Returns one number and a cache. Raises ValueError where shapes
+    do not belong together, a label is no class, or nothing is labelled. Source: INRIA, multi-class output.
+
+    >>> loss, cache = cross_entropy_forward([[0.0, 0.0]], [1])
+    >>> round(float(loss), 4), cross_entropy_backward(1.0, cache)
+    (0.6931, array([[ 0.5, -0.5]]))
+    """
+    scores = real(scores, "scores")
+    labels, counted = _classes(scores, labels, ignore_index)
+    log_p, _ = log_softmax_forward(scores)
+    right = np.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
+    loss = -np.sum(right, where=counted) / counted.sum()
+    return loss.astype(scores.dtype), (log_p, labels, counted)
+
+
+def cross_entropy_backward(dout, cache):
+    """dscores = (softmax - 1 at the right class) / items: the error of every probability."""
+    log_p, labels, counted = cache
+    dscores = np.exp(log_p)
+    hit = labels[:, None]
+    np.put_along_axis(dscores, hit, np.take_along_axis(dscores, hit, axis=1) - 1, axis=1)
+    return dscores * (counted[:, None] * (_number(dout) / counted.sum())).astype(dscores.dtype)
+
+
+def hinge_forward(scores, labels, margin=1.0):
+    """Every wrong class should score `margin` below the right one; the sum of what they lack, its mean over the batch.
+
+    scores: (N, C); labels: (N,). Raises ValueError as `cross_entropy` does. Source: CS231n, multiclass SVM loss.
+
+    >>> float(hinge_forward([[3.0, 1.0, 2.5]], [0])[0])  # 0 for class 1, 0.5 for class 2
+    0.5
+    """
+    scores = real(scores, "scores")
+    if scores.ndim != 2:
+        raise ValueError(f"scores has shape {scores.shape}, but needs (N, C)")
+    labels, _ = _classes(scores, labels, None)
+    lacks = scores - np.take_along_axis(scores, labels[:, None], axis=1) + scores.dtype.type(margin)
+    np.put_along_axis(lacks, labels[:, None], 0, axis=1)
+    out = np.maximum(lacks, 0).sum() / len(scores)
+    return out.astype(scores.dtype), (lacks > 0, labels, scores.dtype)
+
+
+def hinge_backward(dout, cache):
+    """dscores: 1 for every class that scored too high, minus their number at the right class, over the batch."""
+    high, labels, dtype = cache
+    dscores = high.astype(dtype)
+    np.put_along_axis(dscores, labels[:, None], -high.sum(axis=1, keepdims=True), axis=1)
+    return dscores * dtype.type(_number(dout) / len(high))
+
+
+# -------------------------------------------------------------------------------------------- losses of signed targets
+
+
+def perceptron_loss_forward(scores, targets):
+    """The mean of max(0, -t s): what the perceptron's rule steps down. scores and targets have one shape; t is ±1.
+
+    >>> float(perceptron_loss_forward([2.0, -3.0], [1, 1])[0])
+    1.5
+    """
+    return _signed(scores, targets, lambda m: np.maximum(0, -m), lambda m: 0.0 - (m < 0))
+
+
+def hinge_loss_forward(scores, targets):
+    """The mean of max(0, 1 - t s): right is not enough, it must be by a margin.
+
+    >>> float(hinge_loss_forward([0.5, 2.0], [1, 1])[0])
+    0.25
+    """
+    return _signed(scores, targets, lambda m: np.maximum(0, 1 - m), lambda m: 0.0 - (m < 1))
+
+
+def logistic_loss_forward(scores, targets):
+    """The mean of log(1 + exp(-t s)): smooth, and never quite content. Source: Princeton, loss functions.
+
+    >>> round(float(logistic_loss_forward([0.0, 1000.0], [1, 1])[0]), 4)
+    0.3466
+    """
+    return _signed(scores, targets, lambda m: np.logaddexp(0, -m), lambda m: -0.5 * (1 - np.tanh(m / 2)))
+
+
+def perceptron_loss_backward(dout, cache):
+    """dscores: -t where the sign is wrong, over the number of scores."""
+    return cache * cache.dtype.type(_number(dout))
+
+
+hinge_loss_backward = logistic_loss_backward = perceptron_loss_backward
+
+
+def binary_cross_entropy_with_logits_forward(scores, targets):
+    """The logistic loss for targets from 0 to 1: the mean of log(1 + exp(s)) - t s.
+
+    >>> round(float(binary_cross_entropy_with_logits_forward([0.0], [1.0])[0]), 4)
+    0.6931
+    """
+    scores, targets = _two(scores, targets)
+    if not ((targets >= 0) & (targets <= 1)).all():
+        raise ValueError("targets must be numbers from 0 to 1")
+    loss = np.mean(np.logaddexp(0, scores) - targets * scores)
+    return loss.astype(scores.dtype), (0.5 * (1 + np.tanh(scores / 2)) - targets) / scores.size
+
+
+def binary_cross_entropy_with_logits_backward(dout, cache):
+    """dscores = (σ(s) - t) / the number of scores."""
+    return cache * cache.dtype.type(_number(dout))
+
+
+# --------------------------------------------------------------------------------------------------- losses of numbers
+
+
+def mse_forward(prediction, target):
+    """The mean of the squared errors.
+
+    >>> float(mse_forward([1.0, 3.0], [1.0, 1.0])[0])
+    2.0
+    """
+    prediction, target = _two(prediction, target, "prediction", "target")
+    off = prediction - target
+    return np.mean(off * off).astype(off.dtype), off
+
+
+def mse_backward(dout, cache):
+    """dprediction = 2 error / the number of errors."""
+    return cache * cache.dtype.type(2 * _number(dout) / cache.size)
+
+
+def smooth_l1_forward(prediction, target, beta=1.0):
+    """The mean of e²/2β for errors |e| < β, and of |e| - β/2 beyond: outliers pull no harder than others.
+
+    Source: R. Girshick, "Fast R-CNN", 2015.
+
+    >>> float(smooth_l1_forward([0.5, 3.0], [0.0, 0.0])[0])  # (0.125 + 2.5) / 2
+    1.3125
+    """
+    prediction, target = _two(prediction, target, "prediction", "target")
+    if not beta > 0:
+        raise ValueError(f"beta is {beta}, but must be larger than 0")
+    off = prediction - target
+    loss = np.mean(np.where(np.abs(off) < beta, off * off / (2 * beta), np.abs(off) - beta / 2))
+    return loss.astype(off.dtype), np.clip(off / off.dtype.type(beta), -1, 1)
+
+
+def smooth_l1_backward(dout, cache):
+    """dprediction = error / β between -1 and 1, over the number of errors."""
+    return cache * cache.dtype.type(_number(dout) / cache.size)
+
+
+# ---------------------------------------------------------------------------------------------------------- small parts
+
+
+def _classes(scores, labels, ignore_index):
+    """The labels as whole numbers (0 where they are not counted), and which are counted."""
+    labels = np.asarray(labels)
+    if scores.ndim < 2 or labels.shape != scores.shape[:1] + scores.shape[2:]:
+        raise ValueError(
+            f"scores has shape {scores.shape}, labels {labels.shape}, but they must be (N, C, ...) and (N, ...)"
+        )
+    if labels.dtype.kind not in "iufb":
+        raise TypeError(f"labels must hold whole numbers, not {labels.dtype}")
+    counted = np.ones(labels.shape, bool) if ignore_index is None else labels != ignore_index
+    if not counted.any():
+        raise ValueError("there is no label to learn from: the batch is empty, or all of it is ignored")
+    classes = scores.shape[1]
+    wrong = counted & ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
+    if wrong.any():
+        raise ValueError(f"label {labels[wrong][0]} is none of the {classes} classes, 0 to {classes - 1}")
+    return np.where(counted, labels, 0).astype(np.intp), counted
+
+
+def _signed(scores, targets, loss, slope):
+    """The mean loss of the margins m = t s, and dscores."""
+    scores, targets = _two(scores, targets)
+    if not (np.abs(targets) == 1).all():
+        raise ValueError("targets must be +1 or -1")
+    margins = targets * scores
+    return np.mean(loss(margins)).astype(scores.dtype), (slope(margins) * targets / scores.size).astype(scores.dtype)
+
+
+def _two(scores, targets, name="scores", other="targets"):
+    scores = real(scores, name)
+    targets = real(targets, other).astype(scores.dtype, copy=False)
+    if scores.shape != targets.shape:
+        raise ValueError(f"{name} has shape {scores.shape}, but {other} {targets.shape}")
+    if not scores.size:
+        raise ValueError(f"{name} is empty: there is nothing to take a mean of")
+    return scores, targets
+
+
+def _as(dout, out):
+    dout = real(dout, "dout").astype(out.dtype, copy=False)
+    if dout.shape != out.shape:
+        raise ValueError(f"dout has shape {dout.shape}, but out had shape {out.shape}")
+    return dout
+
+
+def _number(dout):
+    if np.size(dout) != 1:
+        raise ValueError(f"dout has shape {np.shape(dout)}, but a loss is one number")
+    return np.asarray(dout, float).item()

@@ -1,0 +1,59 @@
+"""Pooling of regions: a box of any size becomes a map of one size, so that one network looks at all boxes."""
+
+import numpy as np
+
+from ._arguments import images, pair, real, upstream
+
+
+def roi_pool_forward(x, boxes, output_size, spatial_scale=1.0):
+    """The largest number of every channel in each cell of a grid over each box.
+
+    x: feature maps (N, C, H, W); boxes: (R, 5), each the number of its image and x1, y1, x2, y2 in pixels of the
+    image, of which spatial_scale is the map's part; output_size: cells, an integer or a pair. The corners are rounded,
+    both belong to the box, and cells may overlap by a pixel; a cell outside the map is 0.
+    Returns out (R, C, rows, columns) and a cache. Raises ValueError for boxes of another shape or of an unknown image.
+    Source: R. Girshick, "Fast R-CNN", 2015, and its code; INRIA, Fast R-CNN.
+
+    >>> roi_pool_forward(np.arange(16.0).reshape(1, 1, 4, 4), [[0, 0, 0, 3, 3]], 2)[0]
+    array([[[[ 5.,  7.],
+             [13., 15.]]]])
+    """
+    x, boxes, (rows, columns) = images(x), real(boxes, "boxes"), pair(output_size, "output_size", 1)
+    if boxes.ndim != 2 or boxes.shape[1] != 5:
+        raise ValueError(f"boxes has shape {boxes.shape}, but needs (R, 5): image, x1, y1, x2, y2")
+    if not np.isfinite(boxes).all():
+        raise ValueError("boxes must hold finite numbers")
+    which = boxes[:, 0].astype(int)
+    if len(which) and not (which.min() >= 0 and which.max() < len(x)):
+        raise ValueError(f"boxes name the images {which.min()} to {which.max()}, but there are {len(x)}")
+    _, c, h, w = x.shape
+    corners = np.floor(boxes[:, 1:] * spatial_scale + 0.5).astype(int)
+    out, winner = np.zeros((len(boxes), c, rows, columns), x.dtype), np.full((len(boxes), c, rows, columns), -1)
+    for r, (image, (x1, y1, x2, y2)) in enumerate(zip(which, corners, strict=True)):
+        ups, downs = _cells(y1, y2, rows, h)
+        lefts, rights = _cells(x1, x2, columns, w)
+        for i, j in np.ndindex(rows, columns):
+            cell = x[image, :, ups[i] : downs[i], lefts[j] : rights[j]]
+            if cell.size:
+                at = cell.reshape(c, -1).argmax(axis=1)
+                row, column = np.divmod(at, cell.shape[2])
+                winner[r, :, i, j] = (ups[i] + row) * w + lefts[j] + column
+                out[r, :, i, j] = cell[np.arange(c), row, column]
+    return out, (x.shape, x.dtype, which, winner)
+
+
+def roi_pool_backward(dout, cache):
+    """dx: every pixel gets dout of all cells, of all boxes, in which it was the largest."""
+    (n, c, h, w), dtype, which, winner = cache
+    dout = upstream(dout, winner.shape, dtype)
+    dx = np.zeros((n, c, h * w), dtype)
+    box, channel, row, column = np.nonzero(winner >= 0)
+    np.add.at(dx, (which[box], channel, winner[box, channel, row, column]), dout[box, channel, row, column])
+    return dx.reshape(n, c, h, w)
+
+
+def _cells(first, last, cells, pixels):
+    """Where each cell of a box from pixel `first` to `last` begins and ends, within the map."""
+    size = max(last - first + 1, 1) / cells
+    begin, end = np.floor(np.arange(cells) * size), np.ceil(np.arange(1, cells + 1) * size)
+    return (np.clip(edge.astype(int) + first, 0, pixels) for edge in (begin, end))
