@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnlib import gradcheck, ops
-from cnnlib.autograd import Tensor, apply, functional as F, no_grad
+from cnnlib.autograd import Tensor, apply, no_grad
+from cnnlib.autograd import functional as F
 
 
 def gradients(function, *arrays):
@@ -162,7 +163,7 @@ def test_refused(error, words, act):
 )
 def test_upstream_of_another_shape(name):
     x = np.ones((2, 3))
-    out, cache = {
+    _out, cache = {
         "broadcast_to": lambda: ops.broadcast_to_forward(x, (4, 2, 3)),
         "multiply": lambda: ops.multiply_forward(x, x),
         "power": lambda: ops.power_forward(x, 2),
