@@ -62,8 +62,6 @@ from .loss import (
     hinge_forward,
     hinge_loss_backward,
     hinge_loss_forward,
-    log_softmax_backward,
-    log_softmax_forward,
     logistic_loss_backward,
     logistic_loss_forward,
     mse_backward,
@@ -72,8 +70,6 @@ from .loss import (
     perceptron_loss_forward,
     smooth_l1_backward,
     smooth_l1_forward,
-    softmax_backward,
-    softmax_forward,
 )
 from .norm import batch_norm_backward, batch_norm_forward, weight_norm_backward, weight_norm_forward
 from .pool import (
@@ -110,3 +106,4 @@ from .shape import (
     pad_backward,
     pad_forward,
 )
+from .softmax import log_softmax_backward, log_softmax_forward, softmax_backward, softmax_forward

@@ -37,6 +37,13 @@ def pair(value, name, least):
     return values
 
 
+def which_axis(axis, ndim):
+    """The axis counted from the front. Raises ValueError where an array with ndim axes has no such axis, or TypeError."""
+    if not -ndim <= operator.index(axis) < ndim:
+        raise ValueError(f"axis is {axis}, but there are {ndim} axes")
+    return operator.index(axis) % ndim
+
+
 def same_shape(dout, out_shape):
     """Raises ValueError unless the upstream gradient has the shape of out."""
     if dout.shape != tuple(out_shape):

@@ -9,8 +9,8 @@ def dropout_forward(x, p=0.5, rng=None, training=True):
     """Drops each number with probability p; what stays grows by 1 / (1 - p), so that the mean is kept.
 
     x: any shape; rng: a numpy Generator, needed in training. Without training, out is x. Returns out and a cache.
-    Raises ValueError for a p that is no probability below 1, or a missing rng. Source: N. Srivastava et al., "Dropout",
-    2014; the form that leaves use as it is ("inverted") from CS231n.
+    Raises ValueError for a p that is no probability below 1, TypeError where rng is no Generator.
+    Source: N. Srivastava et al., "Dropout", 2014; the form that leaves use as it is ("inverted") from CS231n.
 
     >>> dropout_forward(np.ones(6), p=0.5, rng=np.random.default_rng(0))[0]
     array([2., 2., 2., 0., 0., 0.])
@@ -20,8 +20,8 @@ def dropout_forward(x, p=0.5, rng=None, training=True):
         raise ValueError(f"p is {p}, but must be at least 0 and below 1")
     if not training or p == 0:
         return x, (x.shape, x.dtype, None)
-    if rng is None:
-        raise ValueError("dropout needs rng=numpy.random.default_rng(seed) in training")
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"in training, rng must be a numpy Generator such as np.random.default_rng(0), not {rng!r}")
     kept = (rng.random(x.shape, np.float32) >= p) * x.dtype.type(1 / (1 - p))
     return x * kept, (x.shape, x.dtype, kept)
 

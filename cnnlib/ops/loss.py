@@ -7,44 +7,7 @@ loss is one number, 1 where nothing comes after it.
 import numpy as np
 
 from ._arguments import real
-
-
-def softmax_forward(x, axis=1):
-    """exp(x) as parts of their sum: probabilities. Source: INRIA, multi-class output.
-
-    >>> softmax_forward([[0.0, 0.0, 1000.0]])[0]
-    array([[0., 0., 1.]])
-    """
-    x = real(x, "x")
-    out = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))  # the largest is exp(0): nothing overflows
-    out /= out.sum(axis=axis, keepdims=True)
-    return out, (out, axis)
-
-
-def softmax_backward(dout, cache):
-    """dx = out (dout - the mean of dout, weighted with out)."""
-    out, axis = cache
-    dout = _as(dout, out)
-    return out * (dout - (dout * out).sum(axis=axis, keepdims=True))
-
-
-def log_softmax_forward(x, axis=1):
-    """The logarithm of `softmax`, exact also where that is 0 in floating point.
-
-    >>> log_softmax_forward([[0.0, 1000.0]])[0]
-    array([[-1000.,     0.]])
-    """
-    x = real(x, "x")
-    shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
-    out = shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
-    return out, (out, axis)
-
-
-def log_softmax_backward(dout, cache):
-    """dx = dout - softmax(x) · the sum of dout."""
-    out, axis = cache
-    dout = _as(dout, out)
-    return dout - np.exp(out) * dout.sum(axis=axis, keepdims=True)
+from .softmax import log_softmax_forward
 
 
 def cross_entropy_forward(scores, labels, ignore_index=None):
@@ -52,7 +15,7 @@ def cross_entropy_forward(scores, labels, ignore_index=None):
 
     scores: (N, C), or one for every pixel (N, C, H, W); labels: (N,) or (N, H, W), whole numbers. Items labelled
     ignore_index count neither in the sum nor in the mean. Returns one number and a cache. Raises ValueError where shapes
-    do not belong together, a label is no class, or nothing is labelled. Source: INRIA, multi-class output.
+    do not belong together, a label is no class, or nothing is labelled. Source: INRIA, multi-class classification.
 
     >>> loss, cache = cross_entropy_forward([[0.0, 0.0]], [1])
     >>> round(float(loss), 4), cross_entropy_backward(1.0, cache)
@@ -72,7 +35,8 @@ def cross_entropy_backward(dout, cache):
     dscores = np.exp(log_p)
     hit = labels[:, None]
     np.put_along_axis(dscores, hit, np.take_along_axis(dscores, hit, axis=1) - 1, axis=1)
-    return dscores * (counted[:, None] * (_number(dout) / counted.sum())).astype(dscores.dtype)
+    dscores *= dscores.dtype.type(_number(dout) / counted.sum())
+    return np.where(counted[:, None], dscores, 0)
 
 
 def hinge_forward(scores, labels, margin=1.0):
@@ -105,7 +69,9 @@ def hinge_backward(dout, cache):
 
 
 def perceptron_loss_forward(scores, targets):
-    """The mean of max(0, -t s): what the perceptron's rule steps down. scores and targets have one shape; t is ±1.
+    """The mean of max(0, -t s): what the perceptron's rule steps down. Source: INRIA, perceptron loss.
+
+    scores, targets: one shape; t is ±1. Returns one number and a cache. Raises ValueError for other targets or shapes.
 
     >>> float(perceptron_loss_forward([2.0, -3.0], [1, 1])[0])
     1.5
@@ -114,7 +80,7 @@ def perceptron_loss_forward(scores, targets):
 
 
 def hinge_loss_forward(scores, targets):
-    """The mean of max(0, 1 - t s): right is not enough, it must be by a margin.
+    """The mean of max(0, 1 - t s): right is not enough, it must be by a margin. Arguments as of `perceptron_loss`.
 
     >>> float(hinge_loss_forward([0.5, 2.0], [1, 1])[0])
     0.25
@@ -123,12 +89,12 @@ def hinge_loss_forward(scores, targets):
 
 
 def logistic_loss_forward(scores, targets):
-    """The mean of log(1 + exp(-t s)): smooth, and never quite content. Source: Princeton, loss functions.
+    """The mean of log(1 + exp(-t s)): smooth, and never quite content. Arguments as of `perceptron_loss`.
 
     >>> round(float(logistic_loss_forward([0.0, 1000.0], [1, 1])[0]), 4)
     0.3466
     """
-    return _signed(scores, targets, lambda m: np.logaddexp(0, -m), lambda m: -0.5 * (1 - np.tanh(m / 2)))
+    return _signed(scores, targets, lambda m: np.logaddexp(0, -m), lambda m: -np.exp(-np.logaddexp(0, m)))
 
 
 def perceptron_loss_backward(dout, cache):
@@ -136,20 +102,29 @@ def perceptron_loss_backward(dout, cache):
     return cache * cache.dtype.type(_number(dout))
 
 
-hinge_loss_backward = logistic_loss_backward = perceptron_loss_backward
+def hinge_loss_backward(dout, cache):
+    """dscores: -t where the margin is below 1, over the number of scores."""
+    return cache * cache.dtype.type(_number(dout))
+
+
+def logistic_loss_backward(dout, cache):
+    """dscores = -t σ(-t s) / the number of scores: the less sure of the right sign, the more."""
+    return cache * cache.dtype.type(_number(dout))
 
 
 def binary_cross_entropy_with_logits_forward(scores, targets):
     """The logistic loss for targets from 0 to 1: the mean of log(1 + exp(s)) - t s.
 
+    scores, targets: one shape. Returns one number and a cache. Raises ValueError for other targets or shapes.
+
     >>> round(float(binary_cross_entropy_with_logits_forward([0.0], [1.0])[0]), 4)
     0.6931
     """
     scores, targets = _two(scores, targets)
-    if not ((targets >= 0) & (targets <= 1)).all():
-        raise ValueError("targets must be numbers from 0 to 1")
-    loss = np.mean(np.logaddexp(0, scores) - targets * scores)
-    return loss.astype(scores.dtype), (0.5 * (1 + np.tanh(scores / 2)) - targets) / scores.size
+    _all_are((targets >= 0) & (targets <= 1), targets, "a number from 0 to 1")
+    # log(1 + exp(s)) is s plus a rest where s is large: s - t s first, so that the rest is not lost
+    loss = np.mean(np.maximum(scores, 0) - targets * scores + np.log1p(np.exp(-np.abs(scores))))
+    return loss.astype(scores.dtype), (np.exp(-np.logaddexp(0, -scores)) - targets) / scores.size
 
 
 def binary_cross_entropy_with_logits_backward(dout, cache):
@@ -161,7 +136,7 @@ def binary_cross_entropy_with_logits_backward(dout, cache):
 
 
 def mse_forward(prediction, target):
-    """The mean of the squared errors.
+    """The mean of the squared errors. prediction, target: one shape, of which only the prediction gets a gradient.
 
     >>> float(mse_forward([1.0, 3.0], [1.0, 1.0])[0])
     2.0
@@ -179,6 +154,7 @@ def mse_backward(dout, cache):
 def smooth_l1_forward(prediction, target, beta=1.0):
     """The mean of e²/2β for errors |e| < β, and of |e| - β/2 beyond: outliers pull no harder than others.
 
+    prediction, target: one shape, of which only the prediction gets a gradient. Raises ValueError for a beta not above 0.
     Source: R. Girshick, "Fast R-CNN", 2015.
 
     >>> float(smooth_l1_forward([0.5, 3.0], [0.0, 0.0])[0])  # (0.125 + 2.5) / 2
@@ -187,9 +163,9 @@ def smooth_l1_forward(prediction, target, beta=1.0):
     prediction, target = _two(prediction, target, "prediction", "target")
     if not beta > 0:
         raise ValueError(f"beta is {beta}, but must be larger than 0")
-    off = prediction - target
-    loss = np.mean(np.where(np.abs(off) < beta, off * off / (2 * beta), np.abs(off) - beta / 2))
-    return loss.astype(off.dtype), np.clip(off / off.dtype.type(beta), -1, 1)
+    off, beta = prediction - target, prediction.dtype.type(beta)
+    slope = np.clip(off / beta, -1, 1)
+    return np.mean(slope * (off - slope * beta / 2)).astype(off.dtype), slope
 
 
 def smooth_l1_backward(dout, cache):
@@ -222,8 +198,7 @@ def _classes(scores, labels, ignore_index):
 def _signed(scores, targets, loss, slope):
     """The mean loss of the margins m = t s, and dscores."""
     scores, targets = _two(scores, targets)
-    if not (np.abs(targets) == 1).all():
-        raise ValueError("targets must be +1 or -1")
+    _all_are(np.abs(targets) == 1, targets, "+1 or -1")
     margins = targets * scores
     return np.mean(loss(margins)).astype(scores.dtype), (slope(margins) * targets / scores.size).astype(scores.dtype)
 
@@ -238,14 +213,13 @@ def _two(scores, targets, name="scores", other="targets"):
     return scores, targets
 
 
-def _as(dout, out):
-    dout = real(dout, "dout").astype(out.dtype, copy=False)
-    if dout.shape != out.shape:
-        raise ValueError(f"dout has shape {dout.shape}, but out had shape {out.shape}")
-    return dout
+def _all_are(right, targets, what):
+    if not right.all():
+        raise ValueError(f"target {targets[~right][0]} is not {what}")
 
 
 def _number(dout):
-    if np.size(dout) != 1:
-        raise ValueError(f"dout has shape {np.shape(dout)}, but a loss is one number")
-    return np.asarray(dout, float).item()
+    dout = real(dout, "dout")
+    if dout.size != 1:
+        raise ValueError(f"dout has shape {dout.shape}, but a loss is one number")
+    return dout.item()

@@ -9,10 +9,11 @@ def roi_pool_forward(x, boxes, output_size, spatial_scale=1.0):
     """The largest number of every channel in each cell of a grid over each box.
 
     x: feature maps (N, C, H, W); boxes: (R, 5), each the number of its image and x1, y1, x2, y2 in pixels of the
-    image, of which spatial_scale is the map's part; output_size: cells, an integer or a pair. The corners are rounded,
-    both belong to the box, and cells may overlap by a pixel; a cell outside the map is 0.
+    image, of which spatial_scale is the map's part; output_size: cells, an integer or a pair. The corners are rounded
+    (halves away from 0), both belong to the box, and cells may overlap by a pixel; a cell outside the map is 0. Of equal
+    numbers the first wins, row by row.
     Returns out (R, C, rows, columns) and a cache. Raises ValueError for boxes of another shape or of an unknown image.
-    Source: R. Girshick, "Fast R-CNN", 2015, and its code; INRIA, Fast R-CNN.
+    Source: R. Girshick, "Fast R-CNN", 2015, and its code; as torchvision's roi_pool.
 
     >>> roi_pool_forward(np.arange(16.0).reshape(1, 1, 4, 4), [[0, 0, 0, 3, 3]], 2)[0]
     array([[[[ 5.,  7.],
@@ -24,10 +25,11 @@ def roi_pool_forward(x, boxes, output_size, spatial_scale=1.0):
     if not np.isfinite(boxes).all():
         raise ValueError("boxes must hold finite numbers")
     which = boxes[:, 0].astype(int)
-    if len(which) and not (which.min() >= 0 and which.max() < len(x)):
-        raise ValueError(f"boxes name the images {which.min()} to {which.max()}, but there are {len(x)}")
+    unknown = (which != boxes[:, 0]) | (which < 0) | (which >= len(x))
+    if unknown.any():
+        raise ValueError(f"a box lies in image {boxes[unknown, 0][0]:g}, but there are {len(x)} images, counted from 0")
     _, c, h, w = x.shape
-    corners = np.floor(boxes[:, 1:] * spatial_scale + 0.5).astype(int)
+    corners = _rounded(boxes[:, 1:] * spatial_scale)
     out, winner = np.zeros((len(boxes), c, rows, columns), x.dtype), np.full((len(boxes), c, rows, columns), -1)
     for r, (image, (x1, y1, x2, y2)) in enumerate(zip(which, corners, strict=True)):
         ups, downs = _cells(y1, y2, rows, h)
@@ -52,8 +54,14 @@ def roi_pool_backward(dout, cache):
     return dx.reshape(n, c, h, w)
 
 
+def _rounded(values):
+    """The nearest integers; halves go away from 0, as C's round does and numpy's does not."""
+    down = np.trunc(values)
+    return (down + np.copysign(np.abs(values - down) >= 0.5, values)).astype(int)
+
+
 def _cells(first, last, cells, pixels):
     """Where each cell of a box from pixel `first` to `last` begins and ends, within the map."""
-    size = max(last - first + 1, 1) / cells
-    begin, end = np.floor(np.arange(cells) * size), np.ceil(np.arange(1, cells + 1) * size)
-    return (np.clip(edge.astype(int) + first, 0, pixels) for edge in (begin, end))
+    length, i = max(last - first + 1, 1), np.arange(cells)
+    begin, end = i * length // cells, -(-(i + 1) * length // cells)  # rounded down, rounded up
+    return np.clip(first + begin, 0, pixels), np.clip(first + end, 0, pixels)

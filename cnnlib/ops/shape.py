@@ -1,10 +1,11 @@
-"""Ways to join, pad and cut arrays: what branches and skips of a network need."""
+"""Ways to join, pad and cut arrays: what branches and skips of a network need.
 
-import operator
+out may be a view of x, and a gradient a view of dout, as numpy's own reshape and slices are.
+"""
 
 import numpy as np
 
-from ._arguments import images, real, upstream
+from ._arguments import images, pair, real, upstream, which_axis
 
 
 def add_forward(*xs):
@@ -38,11 +39,9 @@ def concatenate_forward(*xs, axis=1):
     array([[1., 2., 3.]])
     """
     xs = _several(xs)
-    if not -xs[0].ndim <= operator.index(axis) < xs[0].ndim:
-        raise ValueError(f"axis is {axis}, but the arrays have {xs[0].ndim} axes")
-    axis %= xs[0].ndim
+    axis = which_axis(axis, xs[0].ndim)
     for x in xs[1:]:
-        if x.shape[:axis] + x.shape[axis + 1 :] != xs[0].shape[:axis] + xs[0].shape[axis + 1 :]:
+        if x.ndim != xs[0].ndim or np.delete(x.shape, axis).tolist() != np.delete(xs[0].shape, axis).tolist():
             raise ValueError(f"arrays of shapes {xs[0].shape} and {x.shape} cannot be joined along axis {axis}")
     out = np.concatenate(xs, axis=axis)
     return out, ([x.shape[axis] for x in xs], axis, out.shape, out.dtype)
@@ -58,17 +57,12 @@ def pad_forward(x, padding):
     """Zeros around images.
 
     x: (N, C, H, W); padding: an integer, a pair (rows, columns), or (top, bottom, left, right). Returns out and a cache.
-    Raises ValueError for padding below 0 or of another length.
+    Raises ValueError for padding below 0 or of another length, TypeError for what is no integer.
 
     >>> pad_forward([[[[1, 2]]]], (0, 0, 1, 2))[0]
     array([[[[0., 1., 2., 0., 0.]]]])
     """
-    x, numbers = images(x), np.atleast_1d(padding).tolist()
-    if len(numbers) not in (1, 2, 4):
-        raise ValueError(f"padding has {len(numbers)} numbers, but there are 4 sides: give 1, 2 or 4")
-    top, bottom, left, right = sides = [operator.index(n) for n in numbers for _ in range(4 // len(numbers))]
-    if min(sides) < 0:
-        raise ValueError(f"padding is {padding}, but must be at least 0")
+    x, (top, bottom, left, right) = images(x), _sides(padding)
     out = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
     return out, (np.s_[:, :, top : top + x.shape[2], left : left + x.shape[3]], out.shape, out.dtype)
 
@@ -83,14 +77,16 @@ def crop_forward(x, top, left, height, width):
     """A rectangle of every image.
 
     x: (N, C, H, W); the rectangle begins at row `top` and column `left`. Returns out (N, C, height, width) and a cache.
-    Raises ValueError where the rectangle does not lie in the image. Source: INRIA, U-Net.
+    Raises ValueError where the rectangle does not lie in the image, TypeError for what is no integer.
+    Source: INRIA, U-Net; its skips are cropped in O. Ronneberger et al., 2015.
 
     >>> crop_forward([[[[1, 2, 3]]]], 0, 1, 1, 2)[0]
     array([[[[2., 3.]]]])
     """
-    x = images(x)
+    x, (top, left) = images(x), pair((top, left), "(top, left)", 0)
+    height, width = pair((height, width), "(height, width)", 1)
     for what, start, length, n in (("rows", top, height, x.shape[2]), ("columns", left, width, x.shape[3])):
-        if start < 0 or length < 1 or start + length > n:
+        if start + length > n:
             raise ValueError(f"{what} {start} to {start + length - 1} were asked for, but the image has 0 to {n - 1}")
     inside = np.s_[:, :, top : top + height, left : left + width]
     return x[inside], (inside, x.shape, x.dtype)
@@ -121,6 +117,14 @@ def flatten_backward(dout, cache):
     """dx: dout in the shape of x."""
     x_shape, out_shape, dtype = cache
     return upstream(dout, out_shape, dtype).reshape(x_shape)
+
+
+def _sides(padding):
+    """(top, bottom, left, right) from one, two or four integers."""
+    if isinstance(padding, tuple | list | np.ndarray) and len(padding) == 4:
+        return *pair(padding[:2], "padding", 0), *pair(padding[2:], "padding", 0)
+    rows, columns = pair(padding, "padding", 0)
+    return rows, rows, columns, columns
 
 
 def _several(xs):
