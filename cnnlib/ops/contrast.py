@@ -81,17 +81,15 @@ def _neighbours(x, before, after):
 
 def _weights(kernel_size, window):
     if window is None:
-        down, along = (
-            np.exp(-8 * ((np.arange(n) - n // 2) / n) ** 2) for n in pair(kernel_size, "kernel_size", 1)
-        )  # exp(-d² / 2 (n/4)²)
-        window = np.outer(down, along)
+        sizes = pair(kernel_size, "kernel_size", 1)
+        window = np.outer(*(np.exp(-8 * ((np.arange(n) - n // 2) / n) ** 2) for n in sizes))  # exp(-d² / 2 (n/4)²)
     window = real(window, "window")
     if window.ndim != 2 or window.shape[0] % 2 == 0 or window.shape[1] % 2 == 0:
         raise ValueError(f"the window has shape {window.shape}, but needs two odd lengths, so that it has a middle")
     middle = window[window.shape[0] // 2, window.shape[1] // 2]
     if not (window.min() >= 0 and middle > 0):
         raise ValueError(
-            f"the window has {window.min():g} as least weight and {middle:g} in its middle: give positive ones"
+            f"the window has {window.min():g} at its least and {middle:g} in its middle: give positive weights"
         )
     return window / window.sum()
 

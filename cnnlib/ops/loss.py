@@ -53,8 +53,7 @@ def hinge_forward(scores, labels, margin=1.0):
     labels, _ = _classes(scores, labels, None)
     lacks = scores - np.take_along_axis(scores, labels[:, None], axis=1) + scores.dtype.type(margin)
     np.put_along_axis(lacks, labels[:, None], 0, axis=1)
-    out = np.maximum(lacks, 0).sum() / len(scores)
-    return out.astype(scores.dtype), (lacks > 0, labels, scores.dtype)
+    return np.maximum(lacks, 0).sum() / len(scores), (lacks > 0, labels, scores.dtype)
 
 
 def hinge_backward(dout, cache):
@@ -124,7 +123,7 @@ def binary_cross_entropy_with_logits_forward(scores, targets):
     _all_are((targets >= 0) & (targets <= 1), targets, "a number from 0 to 1")
     # log(1 + exp(s)) is s plus a rest where s is large: s - t s first, so that the rest is not lost
     loss = np.mean(np.maximum(scores, 0) - targets * scores + np.log1p(np.exp(-np.abs(scores))))
-    return loss.astype(scores.dtype), (np.exp(-np.logaddexp(0, -scores)) - targets) / scores.size
+    return loss, (np.exp(-np.logaddexp(0, -scores)) - targets) / scores.size
 
 
 def binary_cross_entropy_with_logits_backward(dout, cache):
@@ -143,7 +142,7 @@ def mse_forward(prediction, target):
     """
     prediction, target = _two(prediction, target, "prediction", "target")
     off = prediction - target
-    return np.mean(off * off).astype(off.dtype), off
+    return np.mean(off * off), off
 
 
 def mse_backward(dout, cache):
@@ -165,7 +164,7 @@ def smooth_l1_forward(prediction, target, beta=1.0):
         raise ValueError(f"beta is {beta}, but must be larger than 0")
     off, beta = prediction - target, prediction.dtype.type(beta)
     slope = np.clip(off / beta, -1, 1)
-    return np.mean(slope * (off - slope * beta / 2)).astype(off.dtype), slope
+    return np.mean(slope * (off - slope * beta / 2)), slope
 
 
 def smooth_l1_backward(dout, cache):
@@ -200,7 +199,7 @@ def _signed(scores, targets, loss, slope):
     scores, targets = _two(scores, targets)
     _all_are(np.abs(targets) == 1, targets, "+1 or -1")
     margins = targets * scores
-    return np.mean(loss(margins)).astype(scores.dtype), (slope(margins) * targets / scores.size).astype(scores.dtype)
+    return np.mean(loss(margins)), (slope(margins) * targets / scores.size).astype(scores.dtype)
 
 
 def _two(scores, targets, name="scores", other="targets"):
