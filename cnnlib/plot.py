@@ -9,6 +9,7 @@ import functools
 import html
 import inspect
 import io
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -42,8 +43,9 @@ DOTS, SHARP = 96, 1.6  # a browser's pixels per inch, and how many dots each get
 class Picture:
     """Figures with a description: `make()` yields one or more, and is called only when their HTML is asked for.
 
-    Several figures make a flip-book whose pages a slider turns. All pages are in the HTML, so the slider also works
-    where no kernel runs: on a web page, in a saved notebook, in a lecture hall offline.
+    Several figures make a flip-book whose pages a slider turns; with `choices`, {label: values}, there is a slider for
+    each label and a page for every combination, the last label fastest. All pages are in the HTML, so the sliders also
+    work where no kernel runs: on a web page, in a saved notebook, in a lecture hall offline.
     """
 
     make: Callable
@@ -51,6 +53,7 @@ class Picture:
     caption: str = ""
     label: str = "page"
     start: int = 0
+    choices: dict | None = None
 
     def pages(self):
         """The figures, drawn now, as a list of PNG files (bytes) and the width at which to show them."""
@@ -67,37 +70,42 @@ class Picture:
         files, width = self.pages()
         pages = [base64.b64encode(file).decode() for file in files]
         start = min(self.start, len(pages) - 1)
-        slider = SLIDER.format(
-            label=html.escape(self.label),
-            last=len(pages) - 1,
-            start=start,
-            shown=start + 1,
-            pages=" ".join(pages),
-            count=len(pages),
-        )
+        choices = self.choices or {self.label: [f"{page} of {len(pages)}" for page in range(1, len(pages) + 1)]}
+        places = np.unravel_index(start, [len(values) for values in choices.values()])
+        sliders = "".join(map(_slider, choices, choices.values(), places)) if len(pages) > 1 else ""
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        stored = f' data-pages="{" ".join(pages)}"' if sliders else ""
         return FIGURE.format(
-            slider=slider if len(pages) > 1 else "",
-            page=pages[start],
-            alt=html.escape(self.alt),
-            width=width,
-            caption=caption,
+            stored=stored, sliders=sliders, page=pages[start], alt=html.escape(self.alt), width=width, caption=caption
         )
 
     def __repr__(self):
         return self.alt
 
 
-FIGURE = """<figure style="margin:0.5em 0">{slider}
+def _slider(label, values, at):
+    words = [str(value) for value in values]
+    return SLIDER.format(
+        label=html.escape(label),
+        last=len(words) - 1,
+        at=at,
+        shown=html.escape(words[at]),
+        words=html.escape("|".join(words)),
+    )
+
+
+FIGURE = """<figure style="margin:0.5em 0"{stored}>{sliders}
 <img src="data:image/png;base64,{page}" alt="{alt}" width="{width}" style="max-width:100%">{caption}</figure>"""
 
 SLIDER = """<label style="display:flex;align-items:center;gap:0.8em;margin-bottom:0.5em">{label}
-<input type="range" min="0" max="{last}" value="{start}" style="width:24em;max-width:60%" data-pages="{pages}"
+<input type="range" min="0" max="{last}" value="{at}" style="width:24em;max-width:60%" data-words="{words}"
   data-lm-suppress-shortcuts="true" oninput="
-  const figure = this.closest('figure'), pages = this.dataset.pages.split(' ');
-  figure.querySelector('img').src = 'data:image/png;base64,' + pages[this.value];
-  figure.querySelector('output').value = (+this.value + 1) + ' of ' + pages.length;">
-<output>{shown} of {count}</output></label>"""
+  const figure = this.closest('figure');
+  let page = 0;
+  for (const slider of figure.querySelectorAll('input')) page = page * (+slider.max + 1) + +slider.value;
+  figure.querySelector('img').src = 'data:image/png;base64,' + figure.dataset.pages.split(' ')[page];
+  this.nextElementSibling.value = this.dataset.words.split('|')[this.value];">
+<output>{shown}</output></label>"""
 
 
 def picture(alt):
@@ -130,6 +138,33 @@ def flipbook(alt, label, start=0):
         def call(*args, **kwargs):
             words = alt.format(**arguments(draw, args, kwargs))
             return Picture(lambda: draw(*args, **kwargs), words, label=label, start=start)
+
+        return call
+
+    return decorate
+
+
+def panel(alt, **choices):
+    """Decorator: a function that draws one Figure or Board returns a Picture instead, with a slider for each choice.
+
+    choices: name=values of arguments of the function. It is called for every combination; the sliders start where the
+    arguments' defaults are. alt: as for `picture`.
+    """
+
+    def decorate(draw):
+        @functools.wraps(draw)
+        def call(*args, **kwargs):
+            given = arguments(draw, args, kwargs)
+            sliders = {name: list(dict.fromkeys([*values, given[name]])) for name, values in choices.items()}
+            sliders = {name: sorted(values) for name, values in sliders.items()}
+            places = [values.index(given[name]) for name, values in sliders.items()]
+            start = int(np.ravel_multi_index(places, [len(values) for values in sliders.values()]))
+
+            def pages():
+                for combination in itertools.product(*sliders.values()):
+                    yield draw(**given | dict(zip(sliders, combination, strict=True)))
+
+            return Picture(pages, alt.format(**given), start=start, choices=sliders)
 
         return call
 

@@ -5,6 +5,7 @@
 The student's function is only ever called, so a check works the same where that function lives in another process.
 """
 
+import contextlib
 import inspect
 from dataclasses import dataclass
 from functools import partial
@@ -75,8 +76,10 @@ def gradient(forward, backward, cases, *, wrt=("x", "w", "b"), mistakes=None, na
     Judge(name or _name(backward), backward, calls, returns, mistakes or {}, rtol).verdict()
 
 
-def raises(student, *args, error=ValueError, says="", name=None):
+def raises(student, *args, error=ValueError, says="", mistakes=None, name=None):
     """The student's function must refuse these arguments with `error`; `says` tells why. Raises CheckFailed.
+
+    mistakes: {sentence: wrong function}; where the student's answer is the wrong function's, the message says the sentence.
 
     >>> raises(int, "seven", says="no digits")
     ✓ int('seven') raises ValueError: no digits
@@ -92,7 +95,8 @@ def raises(student, *args, error=ValueError, says="", name=None):
     except Exception as raised:
         raise CheckFailed(f"{call} raised {said(raised)}\nIt must raise {must}.") from raised
     else:
-        raise CheckFailed(f"{call} returned {describe(got)}.\nIt must raise {must}.")
+        hint = _same_answer(mistakes or {}, args, got)
+        raise CheckFailed(f"{call} returned {describe(got)}.\nIt must raise {must}." + (f"\n{hint}" if hint else ""))
 
 
 def equal(got, expected, what="the result", rtol=1e-6):
@@ -115,6 +119,15 @@ def equal(got, expected, what="the result", rtol=1e-6):
 
 
 # --------------------------------------------------------------------------------------------------------- small parts
+
+
+def _same_answer(mistakes, args, got):
+    """The sentence of the first mistake that gives this answer."""
+    for sentence, wrong in mistakes.items():
+        with contextlib.suppress(Exception):
+            if agree(array(wrong(*copy(args))), array(got)):
+                return sentence
+    return ""
 
 
 def _forward(forward, args):

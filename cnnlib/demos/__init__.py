@@ -13,4 +13,5 @@ from .conv_backward import (
     weight_gradient,
     windows_become_rows,
 )
+from .conv_dims import costs, dot_over_depth, neurons, shrinking, windows
 from .convolution import connections, correlation, flip, gallery, sliding_window, volumes, weight_counts

@@ -227,7 +227,9 @@ def learn_a_filter(conv2d_backward=None, steps=40, rate=0.2):
         dout = (out - target) / out.size
         dw = (conv2d_backward(dout, (x, w, b, 1, 0)) if conv2d_backward else ops.conv2d_backward(dout, cache))[1]
         if np.shape(dw) != w.shape:
-            raise ValueError(f"dw has shape {np.shape(dw)}, but w has {w.shape}: set use_mine = False until it is right")
+            raise ValueError(
+                f"dw has shape {np.shape(dw)}, but w has {w.shape}: set use_mine = False until it is right"
+            )
         w = w - rate * dw
     figure = Figure(figsize=(9.4, 5), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[2, 1])

@@ -187,7 +187,7 @@ def entries(find):
 
 
 def test_the_bank_covers_every_graded_function():
-    assert set(mistakes.functions()) == set(ORACLES)
+    assert set(mistakes.functions()) >= set(ORACLES)
     for name in ORACLES:
         assert len(mistakes.known(name)) >= 6
         assert len(mistakes.styles(name)) >= 4

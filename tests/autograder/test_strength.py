@@ -52,6 +52,9 @@ def failures(name, function):
 
 def test_every_graded_function_has_entries():
     assert set(TESTS) == set(mistakes.functions())
+    for name in TESTS:
+        assert len(mistakes.known(name)) >= 5, name
+        assert len(mistakes.styles(name)) >= 3, name
 
 
 @pytest.mark.parametrize("name, sentence", entries(mistakes.known))

@@ -698,3 +698,14 @@ def test_arrays_of_another_shape_are_not_drawn(monkeypatch):
     monkeypatch.setattr(plot, "comparison", pytest.fail)
     message(changed(lambda out: out[:1]))
     message(lambda x: x + 1, lambda x: x, [(np.ones(3),)], "out")
+
+
+def test_an_answer_where_an_error_is_due_is_named_too():
+    mistakes = {"It divides by None.": lambda n: n / None, "It rounds down.": lambda n: n // 2}
+    for student, words in (
+        (lambda n: n // 2, "returned the number 3.\nIt must raise ValueError: odd.\nIt rounds down."),
+        (lambda n: 4, "raise ValueError: odd."),
+    ):
+        with pytest.raises(CheckFailed) as failure:
+            check.raises(student, 7, says="odd", mistakes=mistakes, name="half")
+        assert str(failure.value).endswith(words)

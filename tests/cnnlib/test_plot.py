@@ -70,11 +70,32 @@ def test_a_flipbook_holds_every_page_and_starts_at_the_one_asked_for():
             yield board
 
     tags = html(numbers(4))
-    pages = tags["input"]["data-pages"].split(" ")
+    pages = tags["figure"]["data-pages"].split(" ")
     assert len(set(pages)) == 4
+    assert tags["input"]["data-words"].split("|")[2] == "3 of 4"
     assert (tags["input"]["min"], tags["input"]["max"], tags["input"]["value"]) == ("0", "3", "2")
     assert tags["img"]["src"] == "data:image/png;base64," + pages[2]
     assert html(numbers(1)).keys() == {"figure", "img"}  # one page needs no slider, and 2 is beyond its end
+
+
+def test_a_panel_has_a_slider_for_each_choice_and_a_page_for_every_combination():
+    drawn = []
+
+    @plot.panel("{n} and {f} on {size}", n=(1, 2, 3), f=(4, 5))
+    def sizes(n=2, f=5, size=7):
+        drawn.append((n, f, size))
+        board = plot.Board(2, 2)
+        board.block(0.5, 0.5, [[10 * n + f]])
+        return board
+
+    made = sizes(size=8, f=6)
+    assert repr(made) == "2 and 6 on 8"
+    tags, page = html(made), made._repr_html_()
+    assert drawn[:9] == [(n, f, 8) for n in (1, 2, 3) for f in (4, 5, 6)]
+    pages = tags["figure"]["data-pages"].split(" ")
+    assert len(set(pages)) == 9
+    assert tags["img"]["src"] == "data:image/png;base64," + pages[1 * 3 + 2]
+    assert 'data-words="1|2|3"' in page and 'data-words="4|5|6"' in page
 
 
 def test_a_block_shows_numbers_large_ones_deeper_and_leaves_nan_white():
