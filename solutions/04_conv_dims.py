@@ -27,7 +27,7 @@ from cnnlib import demos
 # $N$ pixels and moves on by the stride $S$. With padding, $P$ zeros stand at each end.
 
 # %%
-demos.windows(n=7, f=3, s=1, p=0)
+demos.windows(N=7, F=3, S=1, P=0)
 
 # %% [markdown]
 # Move the sliders. Seven pixels take a filter of 3 in five places at stride 1 and in three at stride 2. At stride 3 a
@@ -186,7 +186,7 @@ for even in (2, 6, 10):
 # width**; networks that use this setting round down.
 
 # %%
-demos.windows(n=8, f=5, s=2, p=2)
+demos.windows(N=8, F=5, S=2, P=2)
 
 # %% [markdown]
 # One pixel is left over. Move the slider of $P$: there is always one.

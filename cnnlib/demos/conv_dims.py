@@ -7,35 +7,35 @@ from ..plot import BLUE, GREY, INK, ORANGE, PALE, Board, axes, flipbook, panel, 
 
 
 @panel(
-    "A row of {n} input pixels with {p} zeros at each end, and under it every place of a filter of {f} at stride {s}, a "
+    "A row of {N} input pixels with {P} zeros at each end, and under it every place of a filter of {F} at stride {S}, a "
     "bar each. Where the last place does not end at the last pixel, the pixels left over are marked.",
-    f=(1, 2, 3, 5),
-    s=(1, 2, 3),
-    p=(0, 1, 2),
+    F=(1, 2, 3, 5),
+    S=(1, 2, 3),
+    P=(0, 1, 2),
 )
-def windows(n=7, f=3, s=1, p=0):
+def windows(N=7, F=3, S=1, P=0):
     """Every place of a filter along one direction; sliders for its size F, the stride S and the padding P."""
-    padded = n + 2 * p
-    board = Board(max(n + 4, 5) + 9, 9.6, cell=0.5)
-    left = (n + 4 - padded) / 2 + 0.5
-    fill = [[PALE if not p <= i < p + n else tint(BLUE, 0.45) for i in range(padded)]]
-    values = [[0 if not p <= i < p + n else np.nan for i in range(padded)]]
+    padded = N + 2 * P
+    board = Board(max(N + 4, 5) + 9, 9.6, cell=0.5)
+    left = (N + 4 - padded) / 2 + 0.5
+    fill = [[PALE if not P <= i < P + N else tint(BLUE, 0.45) for i in range(padded)]]
+    values = [[0 if not P <= i < P + N else np.nan for i in range(padded)]]
     board.block(left, 1.3, values, fill=fill)
-    board.text(left, 0.5, f"N = {n}" + (f", padded {padded}" if p else ""), 16, BLUE, ha="left")
-    if f > padded:
-        board.text(left, 4, f"a filter of {f} is larger than {padded} pixels", 16, ORANGE, ha="left")
+    board.text(left, 0.5, f"N = {N}" + (f", padded {padded}" if P else ""), 16, BLUE, ha="left")
+    if F > padded:
+        board.text(left, 4, f"a filter of {F} is larger than {padded} pixels", 16, ORANGE, ha="left")
         return board
-    count, rest = divmod(padded - f, s)
+    count, rest = divmod(padded - F, S)
     for k in range(count + 1):
         y = 2.9 + k * min(0.8, 5.4 / (count + 1))
-        board.frame(left + k * s, y, 0.45, f, colour=ORANGE, fill=True, facecolor=tint(ORANGE, 0.55), line=1.6)
+        board.frame(left + k * S, y, 0.45, F, colour=ORANGE, fill=True, facecolor=tint(ORANGE, 0.55), line=1.6)
     if rest:
         board.frame(left + padded - rest, 1.3, 1, rest, colour=INK, line=3)
         board.text(left + padded - rest / 2, 0.75, "left over", 13, INK)
-    x = n + 6
+    x = N + 6
     board.text(x, 2.2, "(N + 2P − F) / S + 1", 17, ha="left")
-    board.text(x, 3.4, f"= ({n} + {2 * p} − {f}) / {s} + 1", 17, ha="left")
-    exact = f"= {count + 1}" if not rest else f"= {(padded - f) / s + 1:.2f}: does not fit"
+    board.text(x, 3.4, f"= ({N} + {2 * P} − {F}) / {S} + 1", 17, ha="left")
+    exact = f"= {count + 1}" if not rest else f"= {(padded - F) / S + 1:.2f}: does not fit"
     board.text(x, 4.6, exact, 19, INK if not rest else ORANGE, ha="left", weight="bold")
     if rest:
         board.text(x, 5.8, f"libraries round down: {count + 1}", 15, GREY, ha="left")
