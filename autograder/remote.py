@@ -9,8 +9,9 @@ import time
 import numpy as np
 
 from autograder.sandbox import Limits, Sandbox
-from autograder.wire import CALLBACK, HANDLE, Channel, Closed, Codec, TimedOut, WireError
+from autograder.wire import CALLBACK, HANDLE, HEADER_BYTES, Channel, Closed, Codec, TimedOut, WireError, blob
 
+OUTPUT_CHARS = 32 << 20  # of all outputs of a notebook
 _NEVER = {"SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException"}
 
 
@@ -223,6 +224,11 @@ class Session:
                     return reply
                 self.channel.send(self._called_back(*reply[1:]), deadline)
         except TimedOut:
+            if deadline == self.deadline:
+                one, all_ = self.limits.test_seconds, 2 * self.limits.seconds
+                self.stop(
+                    f"Time ran out during {what}: a test may take {one:g} s, cells and tests together {all_:g} s."
+                )
             self.stop(f"{what} took more than {self.limits.call_seconds:g} s and was stopped. Does a loop never end?")
         except Closed:
             self.stop(f"The process ended while running {what}: the code exited, crashed, or ran out of memory.")
@@ -267,15 +273,15 @@ class Student:
 
     def __init__(self, sandbox: Sandbox, limits: Limits, files: dict[str, bytes]):
         self.sandbox, self.limits, self.files = sandbox, limits, files
-        self.deadline = time.monotonic() + limits.seconds
+        self.deadline = time.monotonic() + limits.seconds  # for the cells; the tests have as much again
         self.done, self.channel = [], None
-        self.looked = 0.0
+        self.looked, self.room = 0.0, OUTPUT_CHARS
         self._start()
 
     def _start(self):
         self.channel = Channel(self.sandbox.start(self.limits), tick=self._watch)
         for path, data in self.files.items():
-            self._request(["put", path, np.frombuffer(data, np.uint8)], 30)
+            self._request(["put", path, blob(data)], 30)
 
     def _watch(self):
         now = time.monotonic()
@@ -285,7 +291,7 @@ class Student:
                 raise Stopped(f"The cell used more than {self.limits.memory >> 20} MB of memory.")
 
     def _request(self, message, seconds):
-        limit = min(time.monotonic() + seconds, self.deadline)
+        limit = time.monotonic() + seconds
         self.channel.send(message, limit)
         return self._reply(limit)
 
@@ -304,7 +310,7 @@ class Student:
         except (Closed, OSError):
             sentence = "The cell ended the process: it exited, crashed, or ran out of memory."
         except TimedOut:
-            sentence = f"The cell took more than {self.limits.cell_seconds:g} s and was stopped. Does a loop never end?"
+            sentence = self._too_long()
         except Stopped as error:
             sentence = str(error)
         except (WireError, ValueError, TypeError, IndexError, KeyError):
@@ -313,30 +319,37 @@ class Student:
         self._restart()
         return [["fatal"], sentence, ""], []
 
-    def _run(self, source, quiet):
+    def _too_long(self):
         if time.monotonic() >= self.deadline:
-            return [
-                ["fatal"],
-                f"The notebook took more than {self.limits.seconds:g} s altogether; this cell was not run.",
-                "",
-            ], []
+            return f"The notebook took more than {self.limits.seconds:g} s altogether; this cell was stopped."
+        return f"The cell took more than {self.limits.cell_seconds:g} s and was stopped. Does a loop never end?"
+
+    def _run(self, source, quiet):
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            sentence = f"The notebook took more than {self.limits.seconds:g} s altogether; this cell was not run."
+            return [["fatal"], sentence, ""], []
+        if len(source) > HEADER_BYTES // 4:
+            return [["fatal"], f"The cell has {len(source):,} characters, too many to run.", ""], []
         try:
-            failure, outputs = self._request(["cell", source, quiet], self.limits.cell_seconds)
+            failure, outputs = self._request(["cell", source, quiet], min(self.limits.cell_seconds, left))
         except TimedOut:
             self.sandbox.interrupt()
             failure, outputs = self._reply(time.monotonic() + 2)
-            failure = [
-                ["fatal"],
-                f"The cell took more than {self.limits.cell_seconds:g} s and was stopped. Does a loop never end?",
-                "",
-            ]
+            failure = [["fatal"], self._too_long(), ""]
         if failure is not None:
             failure = [
                 [str(n)[:80] for n in failure[0]] or ["Exception"],
                 str(failure[1])[:2000],
                 str(failure[2])[:3000],
             ]
-        return failure, [output for output in map(_output, outputs) if output]
+        outputs = [output for output in map(_output, outputs) if output]
+        size = len(str(outputs))
+        if size > self.room:
+            text = "The outputs of this cell were left out: the notebook has too many.\n"
+            return failure, [{"output_type": "stream", "name": "stdout", "text": text}]
+        self.room -= size
+        return failure, outputs
 
     def _restart(self):
         self.sandbox.end()
@@ -344,7 +357,7 @@ class Student:
             self.channel.close()
         self._start()
         for source, fatal in self.done:
-            if not fatal and time.monotonic() < self.deadline:
+            if not fatal and time.monotonic() < self.deadline + self.limits.seconds:
                 try:
                     self._request(["cell", source, True], self.limits.cell_seconds)
                 except (WireError, Stopped):
@@ -354,6 +367,11 @@ class Student:
     @contextlib.contextmanager
     def session(self):
         """A fork of the worker as it is now, for one test cell."""
+        end = self.deadline + self.limits.seconds
+        if time.monotonic() >= end:
+            raise Stopped(
+                f"Cells and tests took more than {2 * self.limits.seconds:g} s altogether; this test was not run."
+            )
         for attempt in range(2):
             ours, theirs = socket.socketpair()
             try:
@@ -367,7 +385,7 @@ class Student:
                 if attempt:
                     raise Stopped("The student's process does not answer any more.") from None
                 self._restart()
-        session = Session(ours, self.sandbox, self.limits, time.monotonic() + self.limits.test_seconds)
+        session = Session(ours, self.sandbox, self.limits, min(time.monotonic() + self.limits.test_seconds, end))
         try:
             yield session
         finally:

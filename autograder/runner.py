@@ -24,7 +24,7 @@ from numbers import Real
 
 from autograder.remote import Missing, Remote, Stopped, Student, alarm
 from autograder.sandbox import Limits, Sandbox, SandboxError
-from autograder.wire import Channel, WireError
+from autograder.wire import Channel, WireError, blob
 
 WARM = (
     "numpy",
@@ -253,17 +253,16 @@ class Runner:
             if self.process is None:
                 self._launch()
             try:
-                message = {**asdict(plan), "files": list(plan.files.items())}
-                self.channel.send(
-                    ["run", json.dumps({k: v for k, v in message.items() if k != "files"}), message["files"]]
-                )
-                reply = self.channel.receive(time.monotonic() + 2 * plan.limits.seconds + 60)
+                message = {k: v for k, v in asdict(plan).items() if k != "files"}
+                files = [[name, blob(data)] for name, data in plan.files.items()]
+                self.channel.send(["run", blob(json.dumps(message).encode()), files])
+                reply = self.channel.receive(time.monotonic() + _most_seconds(plan) + 30)
             except WireError:
                 self.close(kill=True)
                 continue
             if reply[0] == "refused":
                 raise SandboxError(reply[1])
-            results = [Result(**item) for item in json.loads(reply[1])]
+            results = [Result(**item) for item in json.loads(reply[1].tobytes())]
             return _complete(plan, results, reply[2])
         return _complete(plan, [], "The grader stopped twice while it ran this notebook.")
 
@@ -294,15 +293,18 @@ def _complete(plan, results, sentence):
 
 
 def _plan(text, files):
-    data = json.loads(text)
+    data, files = json.loads(text.tobytes()), {name: data.tobytes() for name, data in files}
     data["cells"] = [Cell(**cell) for cell in data["cells"]]
-    return Plan(
-        **{**data, "limits": Limits(**data["limits"]), "withheld": tuple(data["withheld"]), "files": dict(files)}
-    )
+    return Plan(**{**data, "limits": Limits(**data["limits"]), "withheld": tuple(data["withheld"]), "files": files})
+
+
+def _most_seconds(plan):
+    """What a run can take: its cells, its tests, and one last start of a worker that runs cells again."""
+    return 2 * (plan.limits.seconds + plan.limits.cell_seconds) + plan.limits.test_seconds + 30
 
 
 def _in_fork(plan, sandbox):
-    """Run a plan in a fork of this process; (results as JSON, "" or the sentence that says why there are none)."""
+    """Run a plan in a fork of this process: {"results": ..., "why": ...} or {"refused": ...}; "again" if the sandbox can serve another."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -319,12 +321,13 @@ def _in_fork(plan, sandbox):
                     "results": [],
                     "why": f"The set-up of this notebook failed: {type(error).__name__}: {error}"[:1000],
                 }
+            answer["again"] = sandbox.fit_for_another
             with open(writer, "w") as pipe:
                 json.dump(answer, pipe)
         finally:
             os._exit(0)
     os.close(writer)
-    chunks, deadline = [], time.monotonic() + 2 * plan.limits.seconds + 30
+    chunks, deadline = [], time.monotonic() + _most_seconds(plan)
     while (left := deadline - time.monotonic()) > 0 and select.select([reader], [], [], left)[0]:
         chunk = os.read(reader, 1 << 20)
         if not chunk:
@@ -361,12 +364,14 @@ def main(fd):
                     sandboxes.pop(old).close()
                 sandboxes[key] = Sandbox(*key)
             answer = _in_fork(plan, sandboxes[key])
+            if not answer.get("again"):
+                sandboxes.pop(key).close()
         except SandboxError as error:
             answer = {"refused": str(error)}
         if "refused" in answer:
             channel.send(["refused", answer["refused"]])
         else:
-            channel.send(["results", json.dumps(answer["results"]), answer["why"]])
+            channel.send(["results", blob(json.dumps(answer["results"]).encode()), answer["why"]])
     for sandbox in sandboxes.values():
         sandbox.close()
 

@@ -8,6 +8,7 @@ import ast
 import contextlib
 import importlib.util
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from autograder.wire import Channel, Closed, WireError
+from autograder.wire import Channel, WireError
 
 NOBODY = 65534
 INSTALL_HINT = (
@@ -147,7 +148,8 @@ def _command(stage_folder: Path, isolate: bool, fd: int) -> list[str]:
         installed = _package(name)
         if installed is not None and any(str(installed).startswith(p + "/") for p in prefixes):
             args += ["--tmpfs", str(installed)]
-    args += ["--ro-bind", str(stage_folder), "/course", "--dir", "/student", "--chdir", "/tmp", "--remount-ro", "/"]
+    args += ["--ro-bind", str(stage_folder), "/course", "--dir", "/student", "--chdir", "/tmp"]
+    args += ["--remount-ro", "/dev", "--remount-ro", "/"]  # what one submission could write there, the next could read
     return [*args, "--", *program, *([str(NOBODY)] if root else [])]
 
 
@@ -211,6 +213,7 @@ class Sandbox:
                 last = log.read().decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
                 raise SandboxError(f"The process for students' code does not start: {last[0][:300]}") from None
         self.base = self._resident()
+        self.launched_by = os.getpid()
 
     def start(self, limits: Limits) -> socket.socket:
         """A fresh worker; the socket on which it answers."""
@@ -221,7 +224,7 @@ class Sandbox:
                 try:
                     self._tell(["spawn", folder, asdict(limits), self.nested], theirs)
                     return ours
-                except Closed:
+                except WireError:
                     self._relaunch()
                 except SandboxError:
                     ours.close()
@@ -257,8 +260,13 @@ class Sandbox:
         self.close(keep_files=True)
         self._launch()
 
+    @property
+    def fit_for_another(self) -> bool:
+        """Whether this process, a fork of the runner, leaves the runner's template clean: the same one, and each submission apart."""
+        return self.launched_by == os.getppid() and (self.nested or not self.isolate)
+
     def used_memory(self) -> int:
-        """Bytes that the submission's processes hold beyond what they share with the template."""
+        """Bytes that the submission's processes hold beyond what they share with the template, and shared memory of their own."""
         return sum(
             max(0, size - max(self.base.values(), default=0))
             for pid, size in self._resident().items()
@@ -266,7 +274,7 @@ class Sandbox:
         )
 
     def _resident(self) -> dict[int, int]:
-        """Anonymous resident bytes of the sandbox's processes; empty where /proc is not to be had."""
+        """Resident bytes of the sandbox's processes but for those of files; empty where /proc is not to be had."""
         parents, sizes = {}, {}
         try:
             for name in os.listdir("/proc"):
@@ -282,8 +290,10 @@ class Sandbox:
             family, grew = family | more, bool(more)
         for pid in family:
             with contextlib.suppress(OSError, ValueError, IndexError):
-                resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
-                sizes[pid] = (int(resident) - int(shared)) * os.sysconf("SC_PAGESIZE")
+                status = Path(f"/proc/{pid}/status").read_text()
+                sizes[pid] = sum(
+                    int(kb) << 10 for kb in re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+)", status, re.MULTILINE)
+                )
         return sizes
 
     def close(self, keep_files=False):

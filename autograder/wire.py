@@ -43,6 +43,11 @@ class TimedOut(WireError):
     """No message before the deadline."""
 
 
+def blob(data: bytes) -> np.ndarray:
+    """Bytes that may be larger than a header, as they cross: an array."""
+    return np.frombuffer(data, np.uint8)
+
+
 class Codec:
     """Packs and unpacks values. `opaque(obj) -> (code, payload)` and `resolve(code, payload) -> obj` treat HANDLE and CALLBACK."""
 
@@ -52,7 +57,7 @@ class Codec:
     def pack(self, value) -> list[bytes]:
         """The frame of one message as a list of buffers: prelude, sizes, header, arrays."""
         arrays = []
-        depth = 0
+        depth = size = 0
 
         def ext(code, inner):
             return msgpack.ExtType(code, packb(inner))
@@ -63,7 +68,9 @@ class Codec:
             if depth > MAX_DEPTH:
                 raise WireError(f"a value is nested more than {MAX_DEPTH} levels deep")
             try:
-                return msgpack.packb(obj, default=default, strict_types=True, use_bin_type=True)
+                return msgpack.packb(
+                    obj, default=default, strict_types=True, use_bin_type=True, unicode_errors="replace"
+                )
             except (ValueError, RecursionError, OverflowError) as error:
                 raise WireError(f"a value cannot be sent: {error}") from None
             finally:
@@ -107,17 +114,19 @@ class Codec:
                 if self.opaque is None:
                     raise WireError(f"an array of dtype {a.dtype} cannot be sent")
                 return ext(*self.opaque(a))
+            nonlocal size
+            size += a.nbytes
+            if size > ARRAY_BYTES:
+                raise WireError(f"the arrays are larger than {ARRAY_BYTES >> 20} MB")
+            if len(arrays) == MAX_ARRAYS:
+                raise WireError(f"the value holds more than {MAX_ARRAYS} arrays")
             order = "F" if a.flags.f_contiguous and not a.flags.c_contiguous else "C"
             arrays.append(a.tobytes(order))
-            if sum(map(len, arrays)) > ARRAY_BYTES:
-                raise WireError(f"the arrays are larger than {ARRAY_BYTES >> 20} MB")
             return ext(ARRAY, [len(arrays) - 1, a.dtype.str, list(a.shape), order, a.flags.writeable])
 
         header = packb(value)
         if len(header) > HEADER_BYTES:
             raise WireError(f"the value is larger than {HEADER_BYTES >> 20} MB")
-        if len(arrays) > MAX_ARRAYS:
-            raise WireError(f"the value holds more than {MAX_ARRAYS} arrays")
         sizes = struct.pack(f"<{len(arrays)}Q", *map(len, arrays))
         return [_PRELUDE.pack(len(header), len(arrays)), sizes, header, *arrays]
 
@@ -152,7 +161,7 @@ class Codec:
             if code in (SET, FROZENSET):
                 return set(inner) if code == SET else frozenset(inner)
             if code in (SLICE, RANGE):
-                return slice(*inner) if code == SLICE else range(*inner)
+                return slice(*inner) if code == SLICE else self._range(*inner)
             if code == TYPE:
                 found = _TYPES[inner[0]]
                 return np.dtype(found) if inner[1] else found
@@ -170,6 +179,12 @@ class Codec:
             raise
         except Exception as error:  # a malformed message fails in many ways; all of them are the sender's fault
             raise WireError(f"a malformed message: {type(error).__name__}") from None
+
+    @staticmethod
+    def _range(*parts):
+        if len(range(*parts)) > ARRAY_BYTES >> 3:
+            raise WireError("a range that is too long")
+        return range(*parts)
 
     @staticmethod
     def _dtype(text):

@@ -371,3 +371,147 @@ def test_output_is_kept_and_capped(grade):
     )
     flood = grade("for _ in range(10**5): print('x' * 1000)")[0].outputs
     assert sum(len(str(o)) for o in flood) < 50_000
+
+
+def test_large_outputs_cells_and_files_cost_no_points(runner, isolate):
+    picture = "from IPython.display import Image, display\ndisplay(Image(data=b'\\x89PNG\\r\\n' + bytes(700_000)))"
+    cells = [Cell(f"p{i}", "run", picture) for i in range(50)]
+    cells += [
+        Cell("wide", "run", "big = '" + "x" * (5 << 20) + "'"),
+        Cell("code", "run", "print('\\ud83d')\ndef f(): return len(open('a/data').read())"),
+    ]
+    cells += [Cell("t", "test", "assert f() == 6 << 20", points=1)]
+    files = {"a/data": b"x" * (6 << 20), "n" * 300: b""}
+    results = {r.id: r for r in runner.run(Plan(cells, files=files, limits=LIMITS, isolate=isolate))}
+    assert results["t"].message == "" and results["t"].score == 1
+    assert "image/png" in results["p0"].outputs[0]["data"] and "too many" in results["p49"].outputs[0]["text"]
+    assert "too many" in results["wide"].message
+
+
+def test_a_module_beside_the_notebook_can_be_imported_and_hides_no_library(grade):
+    files = {"helpers.py": b"x = 3", "colorsys.py": b"mine = True"}
+    code = "import helpers, colorsys\ndef f(): return helpers.x, hasattr(colorsys, 'mine')"
+    assert grade(code, "assert f() == (3, False)", files=files)[1].score == 1
+
+
+def test_time_that_runs_out_costs_what_was_not_run(runner, isolate):
+    """After the cells' time the tests have as much again; then each that is left says so, and earlier points stay."""
+    cells = [
+        Cell(
+            "a", "run", "import time\ndef f(): return 1\ndef g(): time.sleep(1.5)\ndef h():\n    import os; os._exit(0)"
+        )
+    ]
+    cells += [Cell("slow", "run", "time.sleep(9)"), Cell("late", "run", "x = 1")]
+    for name, test in (
+        ("t0", "assert f() == 1"),
+        ("t1", "h()"),
+        ("t2", "assert f() == 1"),
+        ("t3", "g()"),
+        ("t4", "g()"),
+        ("t5", "g()"),
+        ("t6", "assert f() == 1"),
+    ):
+        cells.append(Cell(name, "test", test, points=1))
+    limits = replace(LIMITS, seconds=3, cell_seconds=20, call_seconds=5)
+    results = {r.id: r for r in runner.run(Plan(cells, limits=limits, isolate=isolate, files={"data": b"x"}))}
+    assert "not run" in results["late"].message
+    assert [results[t].score for t in ("t0", "t1", "t2", "t6")] == [1, 0, 1, 0]
+    assert "altogether" in results["t6"].message
+
+
+def test_the_message_names_the_limit_that_was_broken(grade):
+    limits = replace(LIMITS, test_seconds=2, call_seconds=60)
+    message = grade("import time\ndef f(): time.sleep(50)", "f()", limits=limits)[1].message
+    assert "a test may take 2 s" in message and "60" not in message
+
+
+ESCAPES = """
+    import ctypes, errno, mmap, os
+    libc = ctypes.CDLL(None, use_errno=True)
+    def number(name): return {"x86_64": {"keyctl": 250, "memfd_create": 319}, "aarch64": {"keyctl": 219, "memfd_create": 279}}[os.uname().machine][name]
+    def refused(result): return result == -1 and ctypes.get_errno() == errno.EPERM
+    def users(): return refused(libc.unshare(0x10000000))
+    def clone(): return refused(libc.syscall(56 if os.uname().machine == "x86_64" else 220, 0x10000000 | 17, 0, 0, 0, 0))
+    def memory_file(): return refused(libc.syscall(number("memfd_create"), b"x", 0))
+    def segment(): return refused(libc.shmget(0, 4096, 0o1600))
+    def keys(): return refused(libc.syscall(number("keyctl"), 0, -3, 1))
+    def shared():
+        try: mmap.mmap(-1, 4096)
+        except OSError as error: return error.errno == errno.EPERM
+    def works():
+        import subprocess, threading
+        thread = threading.Thread(target=print); thread.start(); thread.join()
+        return subprocess.run(["echo", "x"], capture_output=True, text=True).stdout
+"""
+
+
+@pytest.mark.parametrize("call", ["users", "clone", "memory_file", "segment", "keys", "shared"])
+def test_memory_and_namespaces_beyond_the_limits_cannot_be_had(grade, sandboxed, call):
+    result = grade(ESCAPES, f"assert {call}() is True", "assert works() == 'x\\n'", isolate=True)
+    assert [r.score for r in result[1:]] == [1, 1]
+
+
+def test_what_submissions_share_is_read_only_whoever_runs_the_grader(grade, sandboxed):
+    code = """
+        import os
+        def writable(): return [f for f in ("/", "/dev", "/dev/shm", "/course", "/etc", "/usr") if not os.statvfs(f).f_flag & os.ST_RDONLY]
+    """
+    assert grade(code, "assert writable() == []", isolate=True)[1].message == ""
+
+
+def test_without_namespaces_inside_namespaces_each_submission_has_a_sandbox_of_its_own(sandboxed, monkeypatch):
+    """Where the kernel refuses them, the template that ran one submission never serves another."""
+    from autograder import runner as module
+    from autograder.sandbox import Sandbox, SandboxError
+
+    tell = Sandbox._tell
+
+    def refuse(self, message, sock=None):
+        if message[0] == "spawn" and message[3]:
+            raise SandboxError("not here")
+        return tell(self, message, sock)
+
+    monkeypatch.setattr(Sandbox, "_tell", refuse)
+    sandbox = Sandbox()
+    try:
+        answer = module._in_fork(
+            Plan([Cell("a", "run", "x = 1"), Cell("t", "test", "assert x == 1", points=1)], limits=LIMITS), sandbox
+        )
+    finally:
+        sandbox.close()
+    assert answer["results"][1]["score"] == 1 and answer["again"] is False
+    monkeypatch.undo()
+    sandbox = Sandbox()
+    try:
+        assert module._in_fork(Plan([Cell("a", "run", "x = 1")], limits=LIMITS), sandbox)["again"] is sandbox.nested
+    finally:
+        sandbox.close()
+
+
+def test_the_runner_keeps_no_sandbox_that_cannot_serve_another(sandboxed, monkeypatch):
+    import socket
+    import threading
+
+    from autograder import runner as module
+    from autograder.wire import Channel, blob
+
+    made = []
+
+    class Recorded(module.Sandbox):
+        def __init__(self, *args):
+            super().__init__(*args)
+            made.append(self)
+
+    monkeypatch.setattr(module, "Sandbox", Recorded)
+    monkeypatch.setattr(module, "WARM", ())
+    monkeypatch.setattr(module, "_in_fork", lambda plan, sandbox: {"results": [], "why": "", "again": len(made) > 1})
+    ours, theirs = socket.socketpair()
+    thread = threading.Thread(target=module.main, args=(theirs.detach(),))
+    thread.start()
+    channel = Channel(ours)
+    for _ in range(3):
+        channel.send(["run", blob(b'{"cells": [], "limits": {}, "withheld": []}'), []])
+        assert channel.receive()[0] == "results"
+    channel.close()
+    thread.join(30)
+    assert len(made) == 2 and all(sandbox.process.poll() is not None for sandbox in made)

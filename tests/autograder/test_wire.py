@@ -172,6 +172,29 @@ def test_dtypes_come_from_a_closed_list(dtype):
         Codec().unpack(msgpack.packb(msgpack.ExtType(2, inner)), [bytearray(8)])
 
 
+def test_half_a_character_does_not_keep_a_message_back():
+    assert there_and_back(["\ud83d!", {"\udcff": 1}]) == ["?!", {"?": 1}]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ([np.zeros(1)] * 10_001, "more than 10000 arrays"),
+        (np.broadcast_to(np.zeros(1), (1 << 20, 1 << 20)), "larger than"),
+    ],
+)
+def test_too_many_and_too_large_arrays_are_refused_before_they_are_copied(value, says):
+    started = time.monotonic()
+    with pytest.raises(WireError, match=says):
+        Codec().pack(value)
+    assert time.monotonic() - started < 2
+
+
+def test_a_range_too_long_to_be_a_list_is_refused():
+    with pytest.raises(WireError, match="too long"):
+        there_and_back(range(10**10))
+
+
 def test_a_channel_bounds_time_and_size():
     a, b = socket.socketpair()
     left, right = Channel(a), Channel(b)
