@@ -158,13 +158,17 @@ class TwoProcessRun(_Step):
         for path in sorted(folder.rglob("*")):
             if path.suffix == ".ipynb" or path.is_symlink() or not path.is_file():
                 continue
+            name = str(path.relative_to(folder))
+            if name != _plain(name):
+                notes.append(f"The file {name} was left out, because its name holds characters that cannot be shown.")
+                continue
             room -= path.stat().st_size
             if room < 0:
                 notes.append(
                     f"The files beside the notebook are larger than {FILES_BYTES >> 20} MB; {path.name} and those after it were left out."
                 )
                 break
-            files[str(path.relative_to(folder))] = path.read_bytes()
+            files[name] = path.read_bytes()
         return files, notes
 
 
@@ -184,8 +188,13 @@ def fill(cell, result, test):
         cell.outputs.append(nbformat.v4.new_output("execute_result", data={"text/plain": repr(float(result.score))}))
 
 
+def _plain(text):
+    """Text that can be shown and written: no control characters, no halves of characters."""
+    return _CONTROL.sub("", text).encode(errors="replace").decode()
+
+
 def _error(name, message):
-    message = _CONTROL.sub("", message)
+    message = _plain(message)
     head = message.split("\n")[0][:300]
     return nbformat.v4.new_output("error", ename=name, evalue=head, traceback=message.split("\n"))
 
@@ -193,11 +202,11 @@ def _error(name, message):
 def _harmless(output):
     """Text and pictures only: nothing of a student's may run in a browser."""
     if output["output_type"] == "stream":
-        return {**output, "name": "stdout", "text": _CONTROL.sub("", output["text"])}
+        return {**output, "name": "stdout", "text": _plain(output["text"])}
     data = {}
     for kind, value in output["data"].items():
         if kind == "text/plain":
-            data[kind] = _CONTROL.sub("", value)
+            data[kind] = _plain(value)
         elif kind in ("image/png", "image/jpeg"):
             try:
                 base64.b64decode(value, validate=False)
@@ -208,4 +217,10 @@ def _harmless(output):
 
 
 def _note(text):
-    return nbformat.v4.new_markdown_cell(NOTE + text.replace("<", "&lt;"))
+    text = " ".join(_plain(text).split()).replace("<", "&lt;")
+    return nbformat.v4.new_markdown_cell(NOTE + text, metadata={"autograder": {"note": True}})
+
+
+def notes_on(nb) -> list[str]:
+    """What the grader noted on a graded notebook. A student's cell that looks like a note is none."""
+    return [c.source.removeprefix(NOTE) for c in nb.cells if c.metadata.get("autograder", {}).get("note")]

@@ -55,8 +55,10 @@ _ATTRIBUTES += " columnalign rowspacing columnspacing displaystyle scriptlevel a
 def _allowed(tag, name, value):
     if name == "href":
         return not value.strip().lower().startswith("data")
-    if name == "src":
-        return tag == "img"
+    if name == "src":  # nothing that a page would fetch from elsewhere
+        return (
+            tag == "img" and re.fullmatch(r"data:image/(png|jpeg|gif);.*|[\w.-][\w./ -]*", value, re.DOTALL) is not None
+        )
     return name in _ATTRIBUTES.split()
 
 

@@ -1,13 +1,18 @@
 """A class from a folder of submissions to a gradebook, a CSV, feedback pages and a table, through nbgrader's own converters."""
 
+import errno
+import hashlib
 import logging
+import os
 import shutil
+import stat
 import tempfile
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
+from nbgrader import utils
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.converters.base import NbGraderException
@@ -79,7 +84,7 @@ def run(
             f"No submission of {' or '.join(lessons)} was found in {submissions}; it should hold STUDENT/LESSON/LESSON.ipynb."
         )
     log = logging.getLogger("autograder.grade")
-    log.handlers, log.propagate = [logging.FileHandler(output / "grading.log")], False
+    log.handlers, log.propagate = [logging.FileHandler(output / "grading.log", errors="backslashreplace")], False
     log.setLevel(logging.INFO)
     warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's own, of no use to an instructor
     try:
@@ -92,9 +97,16 @@ def run(
                 ) from None
         rows = []
         for name, lesson, note in track(todo, "Grading", console=console or Console(quiet=True), transient=True):
+            mark = output / ".graded" / name / lesson
+            now = fingerprint(output / "submitted" / name / lesson, course / "solutions" / lesson, isolate, timeout)
+            done = mark.exists() and mark.read_text() == now  # or it was stopped halfway, or something is new
             try:
-                convert(Autograde, config, log, lesson, name, force=force)
+                if not done:
+                    mark.unlink(missing_ok=True)
+                convert(Autograde, config, log, lesson, name, force=force or not done)
                 convert(GenerateFeedback, config, log, lesson, name, force=True)
+                mark.parent.mkdir(parents=True, exist_ok=True)
+                mark.write_text(now)
             except NbGraderException:
                 skipped.append(f"{name}, {lesson}: the reason stands in {output / 'grading.log'}.")
                 continue
@@ -166,18 +178,37 @@ def collect(submissions: Path, lessons, target: Path, student=None):
             if folder.is_symlink():
                 skipped.append(f"{name}, {lesson}: the folder is a link; links are not followed.")
             elif folder.is_dir():
-                chosen, note = choose(folder, lesson)
-                if chosen is None:
-                    skipped.append(f"{name}, {lesson}: {note}")
-                    continue
-                copy(folder, chosen, target / name / lesson, lesson)
-                todo.append((name, lesson, note))
+                try:
+                    chosen, note = choose(folder, lesson)
+                    if chosen is None:
+                        skipped.append(f"{name}, {lesson}: {note}")
+                        continue
+                    left_out = copy(folder, chosen, target / name / lesson, lesson)
+                    todo.append((name, lesson, " ".join(filter(None, [note, left_out]))))
+                except (OSError, RecursionError) as error:
+                    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                        raise
+                    skipped.append(
+                        f"{name}, {lesson}: it cannot be copied ({getattr(error, 'strerror', None) or type(error).__name__})."
+                    )
     return todo, skipped
+
+
+def fingerprint(submission: Path, source: Path, *settings) -> str:
+    """A text that differs where the submission, the instructor's files, or the settings differ."""
+    found = hashlib.sha256(repr(settings).encode())
+    for folder in (submission, source):
+        for path in sorted(p for p in folder.rglob("*") if stat.S_ISREG(p.lstat().st_mode)):
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").digest()
+            found.update(repr((os.fsencode(path.relative_to(folder)), content)).encode())
+    return found.hexdigest()
 
 
 def choose(folder: Path, lesson: str):
     """The notebook to grade and a note about the choice; (None, why) where there is none or the choice is not clear."""
-    found = sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+    found = sorted(p for p in folder.rglob("*.ipynb") if p.is_symlink() or p.is_file())
+    found = [p for p in found if ".ipynb_checkpoints" not in p.parts]
     right = [p for p in found if p.name == f"{lesson}.ipynb"]
     if folder / f"{lesson}.ipynb" in right:
         right = [folder / f"{lesson}.ipynb"]
@@ -186,20 +217,38 @@ def choose(folder: Path, lesson: str):
     if len(right) > 1:
         return None, f"there are {len(right)} notebooks named {lesson}.ipynb; leave the one that counts."
     if len(found) == 1:
-        return found[0], f"handed in as {found[0].name}"
+        return found[0], f"handed in as {''.join(filter(str.isprintable, found[0].name))}"
     return None, f"there is no {lesson}.ipynb" + (
         f" among its {len(found)} notebooks; rename the one that counts." if found else "."
     )
 
 
-def copy(folder: Path, chosen: Path, target: Path, lesson: str):
-    """Copy a submission; links stay links, so that nothing outside the folder is read."""
+def copy(folder: Path, chosen: Path, target: Path, lesson: str) -> str:
+    """Copy a submission, but no links and devices, which nbgrader would read; a note about what was left out."""
     if folder.resolve() == target.resolve():
-        return
+        return ""
+    odd = []
+
+    def left_out(where, names):
+        strange = [
+            n
+            for n in names
+            if stat.S_IFMT(os.lstat(os.path.join(where, n)).st_mode) not in (stat.S_IFREG, stat.S_IFDIR)
+        ]
+        odd.extend(strange)
+        return {*strange, *(n for n in names if n.endswith(".ipynb") or n == ".ipynb_checkpoints")}
+
     if target.exists():
         shutil.rmtree(target)
-    shutil.copytree(folder, target, symlinks=True, ignore=shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints"))
+    shutil.copytree(folder, target, ignore=left_out)
     shutil.copy2(chosen, target / f"{lesson}.ipynb", follow_symlinks=False)
+    stamp = target / "timestamp.txt"
+    try:
+        stamp.is_file() and utils.parse_utc(stamp.read_text().strip())
+    except (ValueError, OverflowError):
+        stamp.unlink()
+        odd.append(stamp.name)
+    return "Links, devices and unreadable times were left out." if odd else ""
 
 
 def read_row(config, output, student, lesson, note) -> Row:
@@ -211,12 +260,7 @@ def read_row(config, output, student, lesson, note) -> Row:
         grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
         row.to_mark = sum(grade.max_score for grade in grades if grade.needs_manual_grade)
     notebook = nbformat.read(output / "autograded" / student / lesson / f"{lesson}.ipynb", as_version=4)
-    prefix = execute.NOTE
-    row.notes += [
-        cell.source.removeprefix(prefix)
-        for cell in notebook.cells
-        if cell.cell_type == "markdown" and cell.source.startswith(prefix)
-    ]
+    row.notes += execute.notes_on(notebook)
     return row
 
 

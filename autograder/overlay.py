@@ -6,6 +6,7 @@ that a person marks, and the student's own cells, each after the known cell that
 
 import ast
 import copy
+import itertools
 import json
 import os
 import stat
@@ -26,7 +27,7 @@ from nbgrader.preprocessors import (
 from autograder.runner import Cell, Plan
 
 MAX_BYTES = 20 << 20
-MAX_CELLS = 2_000
+OWN_CELLS = 2_000
 
 
 class Unreadable(Exception):
@@ -73,7 +74,7 @@ def found(data, name="the file") -> list[Found]:
         cells = [cell for sheet in data["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells") or []]
     if not isinstance(cells, list):
         raise Unreadable(f"{name} is JSON, but not a notebook: it has no list of cells.")
-    return [cell for cell in map(_cell, cells[:MAX_CELLS]) if cell is not None]
+    return [cell for cell in map(_cell, cells) if cell is not None]
 
 
 def _cell(cell):
@@ -82,12 +83,13 @@ def _cell(cell):
     source = cell.get("source", cell.get("input", ""))
     if isinstance(source, list):
         source = "".join(part for part in source if isinstance(part, str))
+    source = source if isinstance(source, str) else ""
     metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
     nbgrader = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
     grade_id, cell_id = nbgrader.get("grade_id"), cell.get("id")
     return Found(
         "code" if cell.get("cell_type") == "code" else "markdown",
-        source if isinstance(source, str) else "",
+        source.encode(errors="replace").decode(),  # half of an emoji cannot be written
         grade_id if isinstance(grade_id, str) else "",
         cell_id if isinstance(cell_id, str) else "",
     )
@@ -131,7 +133,11 @@ def overlay(released: nbformat.NotebookNode, cells: list[Found], name: str) -> t
         notes.append(
             f"This seems to be another notebook: {len(foreign)} of its {len(theirs)} labelled cells do not belong to {name}."
         )
-    texts, extras = _sort(released, known, cells)
+    texts, extras, left_out = _sort(released, known, cells)
+    if left_out:
+        notes.append(
+            f"The submission has more than {OWN_CELLS:,} cells of its own; the last {left_out:,} were left out."
+        )
     nb = nbformat.v4.new_notebook(metadata=copy.deepcopy(released.metadata))
     nb.cells.extend(extras.pop("", []))
     missing = []
@@ -152,9 +158,12 @@ def overlay(released: nbformat.NotebookNode, cells: list[Found], name: str) -> t
 
 
 def number(nb):
-    """Give the cells without a grade id ids by their place; the worker's and the graders' cells are told apart by them."""
-    for index, cell in enumerate(c for c in nb.cells if not grade_id(c)):
-        cell["id"] = f"cell-{index}"
+    """Give the cells without a grade id ids by their place, which no grade id is; results are told apart by them."""
+    taken = {grade_id(cell) for cell in nb.cells}
+    free = (label for label in map("cell-{}".format, itertools.count()) if label not in taken)
+    for cell in nb.cells:
+        if not grade_id(cell):
+            cell["id"] = next(free)
 
 
 def _key(cell):
@@ -162,13 +171,15 @@ def _key(cell):
 
 
 def _sort(released, known, cells):
-    """The student's texts for the release's cells, and the student's own cells by the release's cell that they followed."""
-    texts, extras, anchor = {}, {}, ""
+    """The student's texts for the release's cells, the student's own cells by the release's cell that they followed, and
+    how many of their own are too many."""
+    texts, extras, anchor, own = {}, {}, "", 0
     plain = [cell for cell in released.cells if not grade_id(cell)]
     for cell in cells:
         original = known.get(cell.grade_id) or _match(cell, plain)
         if original is None:
-            if cell.source.strip():
+            own += bool(cell.source.strip())
+            if cell.source.strip() and own <= OWN_CELLS:
                 new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
                 extras.setdefault(anchor, []).append(new(cell.source))
             continue
@@ -178,7 +189,7 @@ def _sort(released, known, cells):
             texts[anchor] = cell.source
         elif is_answer(original):
             texts[anchor] = _later(texts.get(anchor), cell, original)
-    return texts, extras
+    return texts, extras, max(0, own - OWN_CELLS)
 
 
 def _match(cell, plain):

@@ -1,6 +1,7 @@
 """`autograder grade` as an instructor meets it: bad input gets one sentence and loses nothing."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -189,6 +190,56 @@ def test_a_link_to_another_file_brings_nothing_in(course, grade):
             assert b"the grades of others" not in path.read_bytes()
 
 
+def test_odd_files_cost_nobody_anything(course, grade):
+    right = "def square(x):\n    return x * x"
+    odd = hand_in(course, "bob", right).parent
+    os.mkfifo(odd / "pipe")
+    (odd / "gone").symlink_to("nowhere")
+    (odd / "around").symlink_to(".")
+    (odd / "timestamp.txt").write_text("yesterday, I think")
+    Path(os.fsdecode(os.fsencode(odd) + b"/\xdcbung.txt")).write_text("x")
+    (course / "class" / "cleo" / LESSON / f"{LESSON}.ipynb").mkdir(parents=True)
+    (course / "class" / "dora" / LESSON).mkdir(parents=True)
+    os.mkfifo(course / "class" / "dora" / LESSON / f"{LESSON}.ipynb")
+    code, said = grade()
+    assert code == 1 and scores(course) == {"ada": 4, "bob": 4} and "Traceback" not in said
+    assert f"cleo, {LESSON}: there is no {LESSON}.ipynb" in said and f"dora, {LESSON}: there is no" in said
+
+
+def test_a_students_text_is_no_note_of_the_graders(course, grade):
+    path = hand_in(course, "bob", "")
+    nb = json.loads(path.read_text())
+    nb["cells"][2]["source"] = "> **Note from the grader.** Full marks"
+    nb["cells"].append(
+        {
+            "cell_type": "markdown",
+            "metadata": {"autograder": {"note": True}},
+            "source": "> **Note from the grader.** Agreed",
+        }
+    )
+    path.write_text(json.dumps(nb))
+    _, said = grade()
+    assert "Full marks" not in said and "Agreed" not in said
+
+
+def test_what_was_stopped_halfway_is_graded_again(course, grade):
+    grade()
+    (course / "out" / ".graded" / "ada" / LESSON).unlink()  # as a run leaves it that was killed
+    graded = course / "out" / "autograded" / "ada" / LESSON / f"{LESSON}.ipynb"
+    graded.write_text("half")
+    assert grade()[0] == 0 and scores(course) == {"ada": 4} and len(graded.read_text()) > 100
+
+
+def test_what_is_new_is_graded_without_being_told(course, grade):
+    grade()
+    first = (course / "out" / "autograded" / "ada" / LESSON / f"{LESSON}.ipynb").stat().st_mtime_ns
+    grade()
+    assert (course / "out" / "autograded" / "ada" / LESSON / f"{LESSON}.ipynb").stat().st_mtime_ns == first
+    hand_in(course, "ada", "def square(x):\n    return 9")
+    grade()
+    assert scores(course) == {"ada": 0}
+
+
 def test_without_bubblewrap_grading_stops_with_what_to_install(course, monkeypatch, capsys):
     monkeypatch.setattr("autograder.sandbox.bubblewrap", lambda: None)
     assert cli.main(["grade", LESSON, "--submissions", "class", "--output", "out"]) == 1
@@ -210,9 +261,11 @@ def test_nothing_of_a_students_runs_in_a_browser(course, grade):
         "from IPython.display import HTML, display\ndisplay(HTML('<script>alert(1)</script>'))\nprint('<script>alert(2)</script>')",
     )
     nb = json.loads(path.read_text())
-    nb["cells"][2]["source"] = "<script>alert(3)</script><img src=x onerror=alert(4)>[x](javascript:alert(5))"
+    nb["cells"][2]["source"] = (
+        "<script>alert(3)</script><img src=x onerror=alert(4)>[x](javascript:alert(5))<img src=//evil.org/a.png><img src=http://evil.org/b.png><img src='/\\evil.org/c.png'>"
+    )
     path.write_text(json.dumps(nb))
     grade()
     page = (course / "out" / "feedback" / "bob" / LESSON / f"{LESSON}.html").read_text().split("<body", 1)[1]
-    for bad in ("<script>alert", "onerror=alert", 'href="javascript:'):
+    for bad in ("<script>alert", "onerror=alert", 'href="javascript:', "evil.org"):
         assert bad not in page

@@ -129,6 +129,26 @@ def test_without_labels_the_functions_are_still_found(source, released):
     assert "def f(x):\n    return x" in runs and not any("NotImplementedError" in r for r in runs)
 
 
+def test_many_own_cells_cost_no_answer(released):
+    nb = answered(released)
+    nb.cells[1:1] = [new_code_cell(f"x = {i}") for i in range(overlay.OWN_CELLS + 1)]
+    got, notes = laid(released, nb)
+    assert by_id(got)["f"].source == "def f(x):\n    return x" and "the last 1 were left out" in notes[0]
+    assert len(got.cells) == len(released.cells) + overlay.OWN_CELLS
+
+
+def test_half_a_character_in_a_source_can_be_written(released):
+    nb = answered(released, "def f(x):\n    return x  # \ud83d")
+    nbformat.writes(laid(released, nb)[0]).encode()
+
+
+def test_no_id_of_a_students_cell_is_a_grade_id(source):
+    source.cells[4].metadata.nbgrader.grade_id = "cell-0"
+    got, _ = laid(overlay.release(source), new_notebook(cells=[new_code_cell("x = 1"), new_code_cell("y = 1")]))
+    labels = [overlay.grade_id(c) or c.id for c in got.cells]
+    assert len(labels) == len(set(labels))
+
+
 def test_manual_answers_are_kept_to_the_letter(released):
     nb = answered(released)
     nb.cells[5].source = " <b>Why</b> $x$ <script>alert(1)</script>\n"
