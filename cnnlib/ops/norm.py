@@ -98,11 +98,11 @@ def weight_norm_backward(dout, cache):
 
 
 def _one_a_channel(values, name, x):
-    """A copy of the values (C,) in the precision of x: a layer goes on changing its running statistics."""
+    """The values (C,) in the precision of x. Raises ValueError for another shape."""
     values = real(values, name)
     if values.shape != x.shape[1:2]:
         raise ValueError(f"{name} has shape {values.shape}, but {x.shape[1]} channels need ({x.shape[1]},)")
-    return values.astype(x.dtype)
+    return values.astype(x.dtype, copy=False)
 
 
 def _all_but_channels(x):
