@@ -56,3 +56,10 @@ def predictor(in_channels, out_channels, kernel_size=1, padding=0):
     layer = nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding)
     layer.weight = nn.Parameter(nn.kaiming(layer.weight.shape, 100 * in_channels * kernel_size**2))
     return layer
+
+
+def per_box(x, numbers):
+    """A map that gives `numbers` numbers for each of K boxes a place, (N, K·numbers, H, W), as (N, H·W·K, numbers): the
+    order of `boxes.anchors`."""
+    n, channels, h, w = x.shape
+    return x.transpose(0, 2, 3, 1).reshape(n, h * w * (channels // numbers), numbers)

@@ -12,7 +12,7 @@ import numpy as np
 from .. import boxes as box
 from .. import nn, ops
 from ..autograd import functional as F
-from ._parts import VGG16, conv_relu, cut, halve, predictor, stages
+from ._parts import VGG16, conv_relu, cut, halve, per_box, predictor, stages
 
 
 class Map(NamedTuple):
@@ -97,8 +97,8 @@ class SSD(nn.Module):
 
     def forward(self, x):
         features = self.features(x)
-        offsets = [_per_box(layer(f), 4) for layer, f in zip(self.offsets, features, strict=True)]
-        scores = [_per_box(layer(f), self.num_classes) for layer, f in zip(self.scores, features, strict=True)]
+        offsets = [per_box(layer(f), 4) for layer, f in zip(self.offsets, features, strict=True)]
+        scores = [per_box(layer(f), self.num_classes) for layer, f in zip(self.scores, features, strict=True)]
         return F.concatenate(*offsets), F.concatenate(*scores)
 
     def anchors(self):
@@ -264,12 +264,6 @@ def detect(offsets, scores, anchors, threshold=0.3, overlap=0.45, size=None):
 
 
 # ---------------------------------------------------------------------------------------------------------- small parts
-
-
-def _per_box(x, numbers):
-    """(N, K·numbers, H, W) to (N, H·W·K, numbers): one row for every box, place by place."""
-    n, channels, h, w = x.shape
-    return x.transpose(0, 2, 3, 1).reshape(n, h * w * (channels // numbers), numbers)
 
 
 def _log_softmax(scores):
