@@ -1,5 +1,6 @@
 """The figures and sliders of the lessons, one file per lesson. Each function returns a picture."""
 
+from .backprop import cascade, explicit_or_implicit, fork, jacobians, learn_digits, linear_gradients
 from .conv_backward import (
     gradient_flow,
     input_gradient,

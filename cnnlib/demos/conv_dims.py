@@ -22,7 +22,7 @@ def windows(N=7, F=3, S=1, P=0):
     values = [[0 if not P <= i < P + N else np.nan for i in range(padded)]]
     board.block(left, 1.3, values, fill=fill)
     board.text(left, 0.5, f"N = {N}" + (f", padded {padded}" if P else ""), 16, BLUE, ha="left")
-    if F > padded:
+    if padded < F:
         board.text(left, 4, f"a filter of {F} is larger than {padded} pixels", 16, ORANGE, ha="left")
         return board
     count, rest = divmod(padded - F, S)
