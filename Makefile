@@ -1,4 +1,5 @@
-# Everything runs in .venv, which `make setup` makes; nothing outside this folder is touched.
+# Everything runs in .venv, which `make setup` makes.
+LESSON ?= $(firstword $(wildcard notebooks/*/*.ipynb))
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
@@ -28,7 +29,8 @@ test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lab: setup  ## open the course in JupyterLab
-	$(BIN)/jupyter lab --ServerApp.root_dir=. notebooks/03_convolution/03_convolution.ipynb
+	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements 2>/dev/null
+	$(BIN)/jupyter lab --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_OPTIONS) $(LESSON)
 
 build: setup  ## notebooks from the lesson sources, and the sample class from the notebooks
 	$(BIN)/autograder build

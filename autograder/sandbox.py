@@ -58,12 +58,12 @@ class Limits:
 
 def stand_in(source: str) -> str:
     """A module with the public functions of `source`, each of which says that it is withheld."""
-    lines = ['"""Withheld: this is what the exercise asks you to write."""', ""]
+    from cnnlib.check.notebook import CLOSED  # here: a course without withheld functions does not need cnnlib
+
+    lines = ['"""Withheld: the exercises ask for these, or for what they are made of."""', ""]
     for node in ast.parse(source).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
-            message = (
-                f"{node.name} is what the exercise asks you to write; the library's own version is not available here."
-            )
+            message = CLOSED.format(name=node.name)
             lines += [f"def {node.name}(*args, **kwargs):", f"    raise RuntimeError({message!r})", "", ""]
     return "\n".join(lines)
 

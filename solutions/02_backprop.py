@@ -17,7 +17,9 @@
 # %% tags=["setup"]
 import numpy as np
 
-from cnnlib import demos
+from cnnlib import check, demos
+
+check.withhold("cnnlib.ops.relu_backward", "cnnlib.ops.linear_backward", "cnnlib.gradcheck.numeric_gradient")
 
 # %% [markdown]
 # ## A cascade of simple functions
@@ -81,7 +83,8 @@ cases = [(np.array([1.0, -2, 3, -1]),), (np.array([-0.5, 0.25]),)]
 check.function(relu_jacobian, reference, cases, returns="J", mistakes=known("relu_jacobian"))
 
 # %% test="relu_jacobian_hidden" points=2
-# Hidden: other lengths, zeros, only negative and only positive numbers, whole numbers.
+# Hidden: other lengths, zeros, only negative and only positive numbers, whole
+# numbers.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -151,7 +154,8 @@ cases = [(slides, np.array([4.0, -1, 5, 9])), (square, np.array([1.0, 10])), (np
 check.function(vjp, reference, cases, returns="dx", mistakes=known("vjp"))
 
 # %% test="vjp_hidden" points=2
-# Hidden: wide and tall Jacobians, square ones that are not symmetric, single numbers.
+# Hidden: wide and tall Jacobians, square ones that are not symmetric, single
+# numbers.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -425,7 +429,8 @@ cases = [(np.square, normal(3), normal(3), 0.1), (np.sin, normal((2, 3)), normal
 check.function(numeric_gradient, reference, cases, returns="dx", mistakes=known("numeric_gradient"))
 
 # %% test="numeric_gradient_hidden" points=3
-# Hidden: functions that change the shape, functions that are not smooth at h, large steps, arrays of one to three axes.
+# Hidden: functions that change the shape, functions that are not smooth at h, large
+# steps, arrays of one to three axes.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -523,7 +528,8 @@ case = (normal((4, 3)), normal(4), normal((2, 4)), normal(2), normal((5, 3)), np
 check.function(two_layer_loss, reference, [case], returns="loss, dw1, db1, dw2, db2", mistakes=known("two_layer_loss"))
 
 # %% test="two_layer_loss_hidden" points=6
-# Hidden: the slides' 3072-100-10 on a batch, batches of one, more classes than hidden units, hidden units that are all off.
+# Hidden: the slides' 3072-100-10 on a batch, batches of one, more classes than
+# hidden units, hidden units that are all off.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -642,7 +648,8 @@ shuffled = [[(3, 2.0), (1, 3.0)], [(2, 4.0)], [], [(2, 5.0), (1, -1.0)]]
 check.function(backprop, reference, [(fork, 3), (shuffled, 0)], returns="grad", mistakes=known("backprop"))
 
 # %% test="backprop_hidden" points=5
-# Hidden: random graphs with their numbers shuffled, long ways, one input used twice, nodes beside the way, outputs in the middle.
+# Hidden: random graphs with their numbers shuffled, long ways, one input used
+# twice, nodes beside the way, outputs in the middle.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check

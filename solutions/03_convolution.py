@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   autograder: {withheld: [cnnlib.ops.conv2d_forward, cnnlib.ops.conv2d_backward, cnnlib.ops.im2col, cnnlib.ops.col2im]}
+#   autograder: {withheld: [cnnlib.ops.conv2d_forward, cnnlib.ops.conv2d_backward, cnnlib.ops.im2col, cnnlib.ops.col2im, cnnlib.ops.locally_connected2d_forward]}
 # ---
 
 # %% [markdown]
@@ -18,7 +18,15 @@
 # %% tags=["setup"]
 import numpy as np
 
-from cnnlib import demos
+from cnnlib import check, demos
+
+check.withhold(
+    "cnnlib.ops.conv2d_forward",
+    "cnnlib.ops.conv2d_backward",
+    "cnnlib.ops.im2col",
+    "cnnlib.ops.col2im",
+    "cnnlib.ops.locally_connected2d_forward",
+)
 
 # %% [markdown]
 # ## Three ways to connect
@@ -84,19 +92,19 @@ def conv1d_matrix(w, n, stride):
 
 # %% test="conv1d_matrix_visible" points=1
 from autograder.mistakes import known
-from cnnlib import check
+from cnnlib import check, gradcheck
 
 
 def reference(w, n, stride):
-    starts = range(0, n - len(w) + 1, stride)
-    return np.array([np.concatenate([np.zeros(s), w, np.zeros(n - s - len(w))]) for s in starts])
+    return gradcheck.numeric_jacobian(lambda x: np.correlate(x, w, "valid")[::stride], np.zeros(n))
 
 
-cases = [(np.array([1.0, 2, 3]), 8, 1), (np.array([-1.0, 0, 1]), 7, 2), (np.array([5.0, -2]), 6, 2)]
+cases = [(np.array([1.0, 2, 3]), 8, 1), (np.array([-0.5, 0, 0.5]), 7, 2), (np.array([5.0, -2.5]), 7, 2)]
 check.function(conv1d_matrix, reference, cases, returns="matrix", mistakes=known("conv1d_matrix"))
 
 # %% test="conv1d_matrix_hidden" points=3
-# Hidden: other filters and sizes, strides 1, 2 and 3, a stride that does not fit, and the product with an input.
+# Hidden: other filters and sizes, strides 1, 2 and 3, a stride that does not fit,
+# and the product with an input.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -166,20 +174,22 @@ def locally_connected(x, W, b, stride):
 
 # %% test="locally_connected_visible" points=1
 from autograder.mistakes import known
-from cnnlib import check
+from cnnlib import check, ops
 
 normal = np.random.default_rng(2).standard_normal
 
 
 def reference(x, W, b, stride):
-    return np.array([b[i] + W[i] @ x[i * stride :][: W.shape[1]] for i in range(len(b))])
+    x, W = x[None, None, None], W[None, :, None, None, None]  # one row of pixels, one channel, one filter
+    return ops.locally_connected2d_forward(x, W, b[None, None], (1, stride))[0].ravel()
 
 
 cases = [(normal(8), normal((6, 3)), normal(6), 1), (normal(7), normal((3, 3)), normal(3), 2)]
 check.function(locally_connected, reference, cases, mistakes=known("locally_connected"))
 
 # %% test="locally_connected_hidden" points=3
-# Hidden: other sizes, strides 1, 2 and 3, windows that overlap and windows that leave gaps, a single output.
+# Hidden: other sizes, strides 1, 2 and 3, windows that overlap and windows that
+# leave gaps, a single output.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -281,7 +291,8 @@ cases = [(normal((5, 5)), row), (normal((5, 5)), normal((3, 3))), (normal((4, 7)
 check.function(correlate2d, reference, cases, mistakes=known("correlate2d"))
 
 # %% test="correlate2d_hidden" points=3
-# Hidden: planes and filters of other shapes, one as large as the plane, one of a single weight, and whole numbers.
+# Hidden: planes and filters of other shapes, one as large as the plane, one of a
+# single weight, and whole numbers.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -358,7 +369,8 @@ cases = [(normal((5, 5)), row), (normal((5, 5)), normal((3, 3))), (normal((4, 7)
 check.function(convolve2d, reference, cases, mistakes=known("convolve2d"))
 
 # %% test="convolve2d_hidden" points=3
-# Hidden: planes and filters of other shapes, kernels that are symmetric in one axis only, and a lit pixel.
+# Hidden: planes and filters of other shapes, kernels that are symmetric in one axis
+# only, and a lit pixel.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -465,7 +477,7 @@ normal = np.random.default_rng(5).standard_normal
 cases = [
     (normal((1, 1, 5, 5)), normal((1, 1, 3, 3)), normal(1), 1, 0),
     (normal((2, 3, 5, 7)), normal((4, 3, 3, 2)), normal(4), 1, 1),
-    (normal((2, 2, 7, 5)), normal((3, 2, 3, 3)), normal(3), 2, 1),
+    (normal((2, 2, 7, 6)), normal((3, 2, 3, 3)), normal(3), 2, 1),
 ]
 
 
@@ -476,7 +488,8 @@ def reference(x, w, b, stride, pad):
 check.function(conv2d_forward, reference, cases, returns="out, ...", mistakes=known("conv2d_forward"))
 
 # %% test="conv2d_forward_shapes" points=3
-# Hidden: stride 1 without padding. Batches, channels and filters from 1 to 4; images and filters that are not square.
+# Hidden: stride 1 without padding. Batches, channels and filters from 1 to 4;
+# images and filters that are not square.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -532,7 +545,8 @@ check.function(conv2d_forward, by_shifts, cases, returns="out, ...", mistakes=kn
 ### END HIDDEN TESTS
 
 # %% test="conv2d_forward_stride" points=3
-# Hidden: strides 2 and 3 with padding 0, 1 and 2, windows with overlap and with gaps, strides that do not fit.
+# Hidden: strides 2 and 3 with padding 0, 1 and 2, windows with overlap and with
+# gaps, strides that do not fit.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check

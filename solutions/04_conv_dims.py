@@ -18,7 +18,9 @@
 # %% tags=["setup"]
 import numpy as np
 
-from cnnlib import demos
+from cnnlib import check, demos
+
+check.withhold("cnnlib.arithmetic.output_size", "cnnlib.ops.conv2d_forward")
 
 # %% [markdown]
 # ## In how many places does a filter fit?
@@ -89,7 +91,8 @@ check.function(output_size, reference, cases, returns="size", mistakes=known("ou
 check.raises(output_size, 7, 3, 3, 0, says="2.33 places", mistakes=known("output_size"))
 
 # %% test="output_size_hidden" points=3
-# Hidden: other sizes, strides up to 4, paddings up to 3, filters as large as the input, and more that does not fit.
+# Hidden: other sizes, strides up to 4, paddings up to 3, filters as large as the
+# input, and more that does not fit.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -278,7 +281,8 @@ check.function(
 )
 
 # %% test="fc_params_hidden" points=1
-# Hidden: other sizes, among them the largest layer of the slides, 16x16x256 to 4096.
+# Hidden: other sizes, among them the largest layer of the slides, 16x16x256 to
+# 4096.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -346,7 +350,8 @@ cases = [(3, 6, 5, 32), (1, 100, 10, 200)]
 check.function(conv_cost, reference, cases, returns="cost", mistakes=known("conv_cost"))
 
 # %% test="conv_cost_hidden" points=3
-# Hidden: other numbers of maps, filters and sizes; a filter as large as the image; a filter of one pixel.
+# Hidden: other numbers of maps, filters and sizes; a filter as large as the image;
+# a filter of one pixel.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -420,7 +425,8 @@ cases = [(normal((1, 2, 3, 3)), normal((2, 2)), normal(2)), (normal((2, 3, 2, 4)
 check.function(conv1x1_forward, reference, cases, mistakes=known("conv1x1_forward"))
 
 # %% test="conv1x1_forward_hidden" points=4
-# Hidden: batches, depths and filters from 1 to 6, images that are not square, single pixels.
+# Hidden: batches, depths and filters from 1 to 6, images that are not square,
+# single pixels.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -501,7 +507,8 @@ cases = [(32, 3, 5, 5, 1, 0), (7, 1, 2, 3, 2, 0), (32, 3, 10, 5, 1, 2)]
 check.function(neuron_grid, reference, cases, returns="grid, connections, weights", mistakes=known("neuron_grid"))
 
 # %% test="neuron_grid_hidden" points=3
-# Hidden: strides 1 to 4, paddings 0 to 3, single channels and filters, AlexNet's first layer.
+# Hidden: strides 1 to 4, paddings 0 to 3, single channels and filters, AlexNet's
+# first layer.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check

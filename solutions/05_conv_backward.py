@@ -18,7 +18,9 @@
 # %% tags=["setup"]
 import numpy as np
 
-from cnnlib import demos
+from cnnlib import check, demos
+
+check.withhold("cnnlib.ops.conv2d_forward", "cnnlib.ops.conv2d_backward", "cnnlib.ops.im2col", "cnnlib.ops.col2im")
 
 # %% [markdown]
 # ## One layer, three gradients
@@ -208,7 +210,8 @@ def reference(dout, cache):
 check.function(conv2d_backward, reference, cases, returns="dx, dw, db", mistakes=known("conv2d_backward"))
 
 # %% test="conv2d_backward_db" points=2
-# Hidden: db alone, for batches of 1 and more, one and several filters, and output maps that are not square.
+# Hidden: db alone, for batches of 1 and more, one and several filters, and output
+# maps that are not square.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -229,7 +232,8 @@ check.function(conv2d_backward, by_filter, cases, returns="_, _, db", mistakes=k
 ### END HIDDEN TESTS
 
 # %% test="conv2d_backward_dw" points=3
-# Hidden: dw alone, for other shapes, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
+# Hidden: dw alone, for other shapes, strides 1, 2 and 3, padding 0, 1 and 2, a
+# stride that does not fit.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -262,7 +266,8 @@ check.function(conv2d_backward, by_windows, cases, returns="_, dw, _", mistakes=
 ### END HIDDEN TESTS
 
 # %% test="conv2d_backward_dx" points=4
-# Hidden: dx alone, for other shapes, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
+# Hidden: dx alone, for other shapes, strides 1, 2 and 3, padding 0, 1 and 2, a
+# stride that does not fit.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -299,7 +304,8 @@ check.function(conv2d_backward, by_fourier, cases, returns="dx, _, _", mistakes=
 ### END HIDDEN TESTS
 
 # %% test="conv2d_backward_gradient_check" points=3
-# Hidden: the referee. All three gradients against differences of a forward pass, with random upstream gradients.
+# Hidden: the referee. All three gradients against differences of a forward pass,
+# with random upstream gradients.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -407,7 +413,8 @@ def reference(x, kernel_size, stride, pad):
 check.function(im2col, reference, cases, returns="cols", mistakes=known("im2col"))
 
 # %% test="im2col_hidden" points=4
-# Hidden: one channel and several, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
+# Hidden: one channel and several, strides 1, 2 and 3, padding 0, 1 and 2, a stride
+# that does not fit.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -506,7 +513,8 @@ def reference(cols, x_shape, kernel_size, stride, pad):
 check.function(col2im, reference, cases, returns="images", mistakes=known("col2im"))
 
 # %% test="col2im_hidden" points=4
-# Hidden: other shapes, strides and paddings, and the identity <im2col(x), c> = <x, col2im(c)>.
+# Hidden: other shapes, strides and paddings, and the identity <im2col(x), c> = <x,
+# col2im(c)>.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -596,7 +604,8 @@ def reference(x, w, b, stride, pad):
 check.function(conv2d_forward_im2col, reference, cases, returns="out, ...", mistakes=known("conv2d_forward_im2col"))
 
 # %% test="conv2d_forward_im2col_hidden" points=4
-# Hidden: filters that are not square, strides 1, 2 and 3, padding 0, 1 and 2, a stride that does not fit.
+# Hidden: filters that are not square, strides 1, 2 and 3, padding 0, 1 and 2, a
+# stride that does not fit.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -708,7 +717,8 @@ cases = [(w[:1, :1], (1, 4, 4), 1, 0), (w, (3, 4, 5), 1, 1), (w, (3, 7, 4), 2, 0
 check.function(conv_as_matrix, reference, cases, returns="A", mistakes=known("conv_as_matrix"))
 
 # %% test="conv_as_matrix_hidden" points=4
-# Hidden: forward by A, backward by its transpose; other shapes, strides and paddings.
+# Hidden: forward by A, backward by its transpose; other shapes, strides and
+# paddings.
 ### BEGIN HIDDEN TESTS
 from cnnlib import check
 

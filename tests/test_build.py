@@ -114,7 +114,15 @@ def test_the_metadata_is_complete_and_nothing_else_remains(tmp_path):
             "language_info": {"name": "python"},
             "autograder": {"withheld": ["cnnlib.ops.conv2d_forward"]},
         }
-        assert [cell.metadata.get("tags") for cell in nb.cells] == [None, ["setup"], ["setup", "wide"]] + [None] * 5
+        assert [cell.metadata.get("tags") for cell in nb.cells] == [
+            *(None, ["setup"], ["setup", "wide"], None, None),
+            *(
+                ["raises-exception"]
+                if cell.metadata.get("nbgrader", {}).get("points") and cell.cell_type == "code"
+                else None
+                for cell in nb.cells[5:]
+            ),
+        ]
         for cell in nb.cells:
             assert cell.metadata.keys() <= ALLOWED
             assert cell.cell_type == "markdown" or (cell.outputs, cell.execution_count) == ([], None)
@@ -350,6 +358,14 @@ def test_what_is_asked_for_is_withheld(path):
     assert unprotected(nb) == set()
     nb.metadata.autograder.withheld = ["cnnlib.ops.no_such"]
     assert unprotected(nb) >= {"cnnlib.ops.no_such"}
+
+
+@each_lesson
+def test_what_is_withheld_in_grading_is_closed_at_home(path):
+    """The set-up cell closes the functions that the header withholds, so that nothing passes at home and fails there."""
+    nb = read(ROOT, "notebooks", path.stem)
+    called = re.search(r"check\.withhold\((.*?)\)", labelled(nb)["setup"].source, re.DOTALL)
+    assert re.findall(r'"(.*?)"', called[1]) == nb.metadata.autograder.withheld
 
 
 def test_a_function_that_the_library_has_and_does_not_withhold_is_found():

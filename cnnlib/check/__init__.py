@@ -13,10 +13,11 @@ from functools import partial
 import numpy as np
 
 from .. import gradcheck
+from .notebook import closed, withhold
 from .values import NotNumbers, agree, array, brief, copy, describe, show
 from .verdict import Call, CheckFailed, Judge, last_case, said
 
-__all__ = ["Case", "CheckFailed", "case", "equal", "function", "gradient", "last_case", "raises"]
+__all__ = ["Case", "CheckFailed", "case", "equal", "function", "gradient", "last_case", "raises", "withhold"]
 
 
 @dataclass
@@ -87,7 +88,8 @@ def raises(student, *args, error=ValueError, says="", mistakes=None, name=None):
     name = name or _name(student)
     call, must = f"{name}({', '.join(show('', a) for a in args)})", f"{error.__name__}{f': {says}' if says else ''}"
     try:
-        got = student(*copy(args))
+        with closed():
+            got = student(*copy(args))
     except NotImplementedError as raised:
         raise CheckFailed(f"{name} is not written yet.") from raised
     except error:

@@ -103,7 +103,18 @@ class Judge:
         """The parts of what the student's function returns; raises CheckFailed where it does not return them."""
         given = call.give(args)
         try:
-            value = self.student(*given)
+            with notebook.closed():
+                value = self.student(*given)
+        except KeyboardInterrupt as raised:
+            frame = _frame(self.student, raised)
+            line = f"In {frame.name}, line {frame.lineno}: {frame.line}" if frame else ""
+            self._fail(
+                call,
+                f"{self.name} was stopped while it ran: is there a loop without an end?",
+                where,
+                line,
+                cause=raised,
+            )
         except NotImplementedError as raised:
             frame = _frame(self.student, raised)
             own = {self.name, "<lambda>", getattr(self.student, "__name__", None)}

@@ -1,5 +1,6 @@
 """`check` seen as a student sees it: many wrong answers, each with the words that it must get, and many right ones."""
 
+import importlib
 import inspect
 
 import numpy as np
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autograder.remote import Remote
-from cnnlib import check, ops, plot
-from cnnlib.check import CheckFailed, differences, values
+from cnnlib import autograd, check, ops, plot
+from cnnlib.check import CheckFailed, differences, notebook, values
 
 rng = np.random.default_rng(0)
 
@@ -709,3 +710,33 @@ def test_an_answer_where_an_error_is_due_is_named_too():
         with pytest.raises(CheckFailed) as failure:
             check.raises(student, 7, says="odd", mistakes=mistakes, name="half")
         assert str(failure.value).endswith(words)
+
+
+def test_what_is_withheld_fails_at_home_as_in_grading(monkeypatch):
+    """In a live notebook the student's call of a closed function fails, by whatever name; references and demos go on."""
+    monkeypatch.setattr(notebook, "live", lambda: True)
+    monkeypatch.setattr(notebook, "_closed", ("cnnlib.ops.conv2d_forward",))
+    closed = "conv2d_forward of cnnlib is closed to your code in this lesson"
+    students = {
+        "by its package": lambda x: ops.conv2d_forward(x, np.ones((1, 1, 2, 2)))[0],
+        "by its module": lambda x: importlib.import_module("cnnlib.ops.conv").conv2d_forward(x, np.ones((1, 1, 2, 2)))[
+            0
+        ],
+        "in a layer": lambda x: autograd.functional.conv2d(x, np.ones((1, 1, 2, 2))).data,
+    }
+    cases = [(np.ones((1, 1, 3, 3)),)]
+    for student in students.values():
+        assert closed in message(student, students["by its package"], cases, "out", name="layer")
+        assert student(*cases[0]).shape == (1, 1, 2, 2), "it is open again"
+    check.withhold()
+    check.function(students["by its package"], students["by its module"], cases, name="layer")
+
+
+def test_an_interrupted_function_is_told_where_it_was():
+    def student(x):
+        while True:
+            raise KeyboardInterrupt  # as Jupyter's stop button does
+
+    says = message(student, lambda x: x, [(np.ones(2),)], "out", name="layer")
+    assert says.startswith("layer was stopped while it ran: is there a loop without an end?")
+    assert "In student, line" in says

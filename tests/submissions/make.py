@@ -710,7 +710,7 @@ def conv2d_backward(dout, cache):
 
 @student(
     loses={"conv2d_backward", "im2col", "col2im", "conv2d_forward_im2col"},
-    says={"conv2d_backward_visible": "what the exercise asks you to write"},
+    says={"conv2d_backward_visible": "is closed to your code in this lesson"},
 )
 def tala(nb):
     """Calls the library's functions where the exercise asks for her own; one exercise is hers."""
