@@ -38,7 +38,7 @@ def main(argv=None):
 
     grade.add_argument(
         "--timeout",
-        type=float,
+        type=_seconds,
         metavar="SECONDS",
         help="limit for one call of a student's function (10); a cell may take three times that",
     )
@@ -67,27 +67,45 @@ def main(argv=None):
         return 130
 
 
+def _seconds(text):
+    """A positive number. argparse makes a sentence of the error."""
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
+    return seconds
+
+
+def _course():
+    """The folder of the course, which is where the command runs. Raises Problem elsewhere."""
+    folder = Path.cwd()
+    if not (folder / "nbgrader_config.py").exists():
+        raise Problem(
+            f"{folder} is no course folder: it has no nbgrader_config.py. Run this in the folder of the course."
+        )
+    return folder
+
+
 def _build(args):
     from autograder.build import BuildError, build
 
     try:
-        for path in build(Path.cwd(), args.lesson or None):
-            print(path)
+        changed = build(_course(), args.lesson or None)
     except BuildError as error:
         raise Problem(str(error)) from None
+    print("\n".join(map(str, changed)) or "The notebooks are up to date.")
 
 
 def _check(args):
     from autograder.grade import check_lessons
 
-    return check_lessons(Path.cwd(), args.lesson, isolate=not args.no_sandbox)
+    return check_lessons(_course(), args.lesson, isolate=not args.no_sandbox)
 
 
 def _grade(args):
     from autograder.grade import grade_class
 
     return grade_class(
-        Path.cwd(),
+        _course(),
         args.lesson,
         args.submissions,
         args.output or Path.cwd(),

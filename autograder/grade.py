@@ -8,6 +8,7 @@ import shutil
 import stat
 import tempfile
 import warnings
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,11 +79,17 @@ def run(
         if not (course / "solutions" / lesson / f"{lesson}.ipynb").exists():
             known = ", ".join(sorted(p.parent.name for p in (course / "solutions").glob("*/*.ipynb"))) or "none"
             raise Problem(f"There is no lesson {lesson!r} in {course / 'solutions'}; the lessons are: {known}.")
+    if output.resolve() == submissions.resolve() or submissions.resolve() in output.resolve().parents:
+        raise Problem(
+            f"The results cannot lie in the folder of the submissions, {submissions}; choose another --output."
+        )
     todo, skipped = collect(submissions, lessons, output / "submitted", student)
     if not todo and not skipped:
         raise Problem(
             f"No submission of {' or '.join(lessons)} was found in {submissions}; it should hold STUDENT/LESSON/LESSON.ipynb."
         )
+    if student is None:
+        skipped += strays(submissions, {path.name for path in (course / "solutions").iterdir() if path.is_dir()})
     log = logging.getLogger("autograder.grade")
     log.handlers, log.propagate = [logging.FileHandler(output / "grading.log", errors="backslashreplace")], False
     log.setLevel(logging.INFO)
@@ -112,6 +119,8 @@ def run(
                 continue
             rows.append(read_row(config, output, name, lesson, note))
         with Gradebook(config.CourseDirectory.db_url) as gradebook:
+            if student is None:
+                rows += withdrawn(gradebook, lessons, {(name, lesson) for name, lesson, _ in todo}, skipped)
             exporter = CsvExportPlugin(config=config)
             exporter.log, exporter.to = log, str(output / "grades.csv")
             exporter.export(gradebook)
@@ -194,6 +203,31 @@ def collect(submissions: Path, lessons, target: Path, student=None):
     return todo, skipped
 
 
+def strays(submissions: Path, known) -> list[str]:
+    """A sentence for each notebook that does not lie in STUDENT/LESSON/: nobody's work is passed over in silence.
+
+    known: the names of all lessons, whether they are graded now or not.
+    """
+    found = [*submissions.glob("*.ipynb"), *submissions.glob("*/*.ipynb")]
+    found += [path for path in submissions.glob("*/*/*.ipynb") if path.parent.name not in known]
+    paths = [path.relative_to(submissions) for path in found if path.is_file()]
+    paths = [path for path in paths if not path.parts[0].startswith((".", "_")) or len(path.parts) == 1]
+    lines = [f"{path}: it should be at STUDENT/LESSON/LESSON.ipynb, with the name of a lesson." for path in paths]
+    return sorted("".join(filter(str.isprintable, line)) for line in lines)
+
+
+def withdrawn(gradebook, lessons, graded, skipped) -> list[Row]:
+    """Rows for submissions that the gradebook has from before and the folder no longer holds."""
+    named = {line.partition(":")[0] for line in skipped}
+    rows = []
+    for lesson in lessons:
+        for old in gradebook.assignment_submissions(lesson):
+            key = (old.student.id, lesson)
+            if key not in graded and ", ".join(key) not in named:
+                rows.append(Row(*key, old.score, old.max_score, notes=["graded before, and no longer in the folder"]))
+    return rows
+
+
 def fingerprint(submission: Path, source: Path, *settings) -> str:
     """A text that differs where the submission, the instructor's files, or the settings differ."""
     found = hashlib.sha256(repr(settings).encode())
@@ -213,7 +247,8 @@ def choose(folder: Path, lesson: str):
     if folder / f"{lesson}.ipynb" in right:
         right = [folder / f"{lesson}.ipynb"]
     if len(right) == 1:
-        return right[0], ""
+        others = ", ".join("".join(filter(str.isprintable, str(p.relative_to(folder)))) for p in found if p != right[0])
+        return right[0], f"also handed in, not graded: {others}" if others else ""
     if len(right) > 1:
         return None, f"there are {len(right)} notebooks named {lesson}.ipynb; leave the one that counts."
     if len(found) == 1:
@@ -261,7 +296,20 @@ def read_row(config, output, student, lesson, note) -> Row:
         row.to_mark = sum(grade.max_score for grade in grades if grade.needs_manual_grade)
     notebook = nbformat.read(output / "autograded" / student / lesson / f"{lesson}.ipynb", as_version=4)
     row.notes += execute.notes_on(notebook)
+    if not row.score and not row.notes:
+        row.notes += reason(notebook)
     return row
+
+
+def reason(notebook) -> list[str]:
+    """In a few words, what most tests without points failed of: a class of zeros must not look alike."""
+    said = Counter()
+    for cell in notebook.cells:
+        if utils.is_grade(cell) and cell.cell_type == "code" and cell.metadata.nbgrader.points:
+            errors = [output for output in cell.outputs if output.output_type == "error"]
+            words = errors[0].evalue.strip().splitlines() if errors else []
+            said[words[0][:100] if words else "no verdict"] += 1
+    return [f"{count} of {said.total()} tests: {words}" for words, count in said.most_common(1)]
 
 
 def table(rows: list[Row]) -> Table:

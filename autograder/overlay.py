@@ -56,7 +56,10 @@ def read(path) -> list[Found]:
                 f"{path.name} has {info.st_size >> 20} MB; a notebook may have {MAX_BYTES >> 20} MB. Clear its outputs and submit again."
             )
         with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
-            data = json.loads(file.read(MAX_BYTES + 1).decode("utf-8-sig", errors="replace"))
+            content = file.read(MAX_BYTES + 1)
+        if not content.strip():
+            raise Unreadable(f"{path.name} is empty. Open your own copy in Jupyter, save it, and submit again.")
+        data = json.loads(content.decode("utf-8-sig", errors="replace"))
     except OSError as error:
         raise Unreadable(f"{path.name} cannot be opened: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:

@@ -379,7 +379,7 @@ def conv1x1_forward(x, w, b):
 
 @style("one matrix an image")
 def conv1x1_forward(x, w, b):
-    N, C, H, W = x.shape
+    _, C, H, W = x.shape
     return np.stack([(w @ image.reshape(C, H * W) + b.reshape(-1, 1)).reshape(len(w), H, W) for image in x])
 
 

@@ -159,11 +159,58 @@ def test_a_renamed_notebook_is_taken_with_a_note(course, grade):
         (["--submissions", "solutions"], "No submission of squares was found"),
         (["--output", "/proc/no"], "Nothing can be written to /proc/no"),
         (["--output", "nbgrader_config.py"], "Nothing can be written to nbgrader_config.py"),
+        (["--output", "class"], "results cannot lie in the folder of the submissions"),
+        (["--output", "class/results"], "results cannot lie in the folder of the submissions"),
     ],
 )
 def test_what_the_instructor_can_mend_is_one_sentence(course, grade, args, says):
     code, said = grade(*args)
     assert code == 1 and says in said and "Traceback" not in said and len(said.strip().splitlines()) <= 2
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "inf", "soon"])
+def test_a_timeout_is_a_positive_number(course, grade, capsys, seconds):
+    with pytest.raises(SystemExit):
+        grade("--timeout", seconds)
+    assert "--timeout" in capsys.readouterr().err
+    assert not (course / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["build", "check", "grade squares"])
+def test_outside_a_course_every_command_says_so(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(command.split()) == 1
+    assert "is no course folder" in capsys.readouterr().err
+
+
+def test_notebooks_in_a_wrong_place_are_told(course, grade):
+    path = hand_in(course, "bob", "def square(x):\n    return x * x")
+    shutil.copy(path, course / "class" / "flat.ipynb")
+    (course / "class" / "cleo" / "Squares").mkdir(parents=True)
+    shutil.copy(path, course / "class" / "cleo" / f"{LESSON}.ipynb")
+    shutil.copy(path, course / "class" / "cleo" / "Squares" / f"{LESSON}.ipynb")
+    code, said = grade()
+    assert code == 1 and scores(course) == {"ada": 4, "bob": 4}
+    for stray in ("flat.ipynb", "cleo/squares.ipynb", "cleo/Squares/squares.ipynb"):
+        assert f"Not graded {stray}: it should be at STUDENT/LESSON/LESSON.ipynb" in " ".join(said.split())
+
+
+def test_a_second_notebook_and_a_withdrawn_one_are_told(course, grade):
+    path = hand_in(course, "bob", "def square(x):\n    return x * x")
+    shutil.copy(path, path.with_name("squares-2.ipynb"))
+    said = " ".join(grade()[1].replace("│", " ").split())
+    assert "also handed in, not graded: squares-2.ipynb" in said
+    shutil.rmtree(course / "class" / "bob")
+    code, said = grade()
+    assert code == 0 and scores(course) == {"ada": 4, "bob": 4}
+    assert "no longer in the folder" in " ".join(said.replace("│", " ").split())
+
+
+def test_a_zero_says_why(course, grade):
+    hand_in(course, "bob", "def square(x)\n    return x")
+    hand_in(course, "cleo", "def square(x):\n    return x / 0")
+    said = " ".join(grade()[1].replace("│", " ").split())
+    assert "1 of 1 tests: " in said and "ZeroDivisionError" in said and "square" in said
 
 
 def test_an_unknown_lesson_is_named_with_the_known_ones(course, grade):
