@@ -1,3 +1,17 @@
 """Networks of the lectures, one family a file: each built as its paper says, at full size and small enough to train."""
 
-from . import deconvnet, dilated, fabric, fc_densenet, fcn, frrn, gridnet, msdnet, rcnn, ssd, unet
+from . import (
+    crf_rnn,
+    deconv_visualisation,
+    deconvnet,
+    dilated,
+    fabric,
+    fc_densenet,
+    fcn,
+    frrn,
+    gridnet,
+    msdnet,
+    rcnn,
+    ssd,
+    unet,
+)
