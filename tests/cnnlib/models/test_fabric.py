@@ -79,6 +79,14 @@ def test_pruning_leaves_paths_only():
     assert len([r for r in summary(net, (1, 8, 8)).rows if r.path.endswith("conv")]) == 6
 
 
+def test_what_leads_nowhere_dies_too():
+    net = fabric.small()
+    for key in ("1.0>2.0", "1.0>2.1"):
+        net.edges[key].strength.data[...] = -5
+    gone = set(net.edges) - set(net.prune())
+    assert gone == {"1.0>2.0", "1.0>2.1", "0.0>1.0", "0.1>1.0"}
+
+
 def test_the_last_path_is_not_pruned():
     net = fabric.small()
     for edge in net.edges.values():

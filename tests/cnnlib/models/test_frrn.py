@@ -51,6 +51,13 @@ def test_gradients_reach_the_first_layer_by_the_fine_stream():
     assert np.any(net.first[0].weight.grad)
 
 
+def test_a_residual_unit_starts_from_what_it_gets():
+    unit = frrn.ResidualUnit(3)
+    unit.layers[-1].weight.data[...] = 0
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 4)).astype(np.float32)
+    np.testing.assert_array_equal(unit(Tensor(x)).data, x)
+
+
 def test_rescale():
     x = np.arange(16.0).reshape(1, 1, 4, 4)
     np.testing.assert_array_equal(frrn.rescale(Tensor(x), 1, 2).data[0, 0], [[5, 7], [13, 15]])

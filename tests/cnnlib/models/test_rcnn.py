@@ -136,7 +136,10 @@ def test_targets_propose_and_decide_are_inverse():
     shifted = truth + np.array([[1, 0, 1, 0], [0, -1, 1, 0]])
     classes, moves = rcnn.head_targets([*shifted, [0, 20, 5, 30]], truth, [2, 1])
     np.testing.assert_array_equal(classes, [2, 1, 0])
-    found, kinds, _ = rcnn.decide(20 * np.eye(3)[classes], np.tile(moves, 3), [*shifted, [0, 20, 5, 30]], 32)
+    offsets = rng.normal(size=(3, 3, 4))  # of the other classes: nobody should ask
+    offsets[range(3), classes] = moves
+    scores = 20 * np.eye(3)[classes]
+    found, kinds, _ = rcnn.decide(scores, offsets.reshape(3, 12), [*shifted, [0, 20, 5, 30]], 32)
     np.testing.assert_allclose(found[np.argsort(kinds)], truth[::-1], atol=1e-9)
 
 

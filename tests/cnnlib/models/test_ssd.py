@@ -7,7 +7,7 @@ import pytest
 
 from cnnlib import nn, summary
 from cnnlib.autograd import Tensor
-from cnnlib.models import ssd
+from cnnlib.models import _parts, ssd
 
 
 def test_full_size():
@@ -46,6 +46,22 @@ def test_anchors_are_in_the_order_of_the_outputs(build):
     np.testing.assert_array_equal(offsets[moved], [[0, 7, 0, 0]] * 64)
     centres = (anchors[moved, :2] + anchors[moved, 2:]) / 2
     np.testing.assert_allclose(centres[:9, 0], [2, 6, 10, 14, 18, 22, 26, 30, 2])
+
+
+def test_numbers_of_a_place_become_rows_of_boxes():
+    x = np.random.default_rng(0).normal(size=(2, 3 * 4, 5, 6))
+    rows = _parts.per_box(Tensor(x), 4).data
+    for n, i, j, k in np.ndindex(2, 5, 6, 3):
+        np.testing.assert_array_equal(rows[n, (i * 6 + j) * 3 + k], x[n, 4 * k : 4 * k + 4, i, j])
+
+
+def test_halving_rounds_up():
+    """As Caffe's pooling, so that 75 pixels become SSD's 38; of numbers of at least 0."""
+    x = np.random.default_rng(0).uniform(size=(1, 2, 5, 4))
+    out = _parts.halve(Tensor(x)).data
+    assert out.shape == (1, 2, 3, 2)
+    np.testing.assert_array_equal(out[:, :, 2], x[:, :, 4].reshape(1, 2, 2, 2).max(axis=3))
+    np.testing.assert_array_equal(out[:, :, :2], x[:, :, :4].reshape(1, 2, 2, 2, 2, 2).max(axis=(3, 5)))
 
 
 def test_scales_are_those_of_the_paper():

@@ -1,0 +1,112 @@
+"""GoogLeNet: modules of parallel branches, with 1 x 1 filters that make depth cheap before the costly ones.
+
+Source: C. Szegedy et al., "Going Deeper with Convolutions", 2015 (table 1); INRIA, GoogLeNet.
+"""
+
+from .. import nn
+from ..autograd import functional as F
+
+# Each module: filters of 1x1; of 1x1 before 3x3, and 3x3; of 1x1 before 5x5, and 5x5; of 1x1 after pooling.
+MODULES = {
+    "inception3a": (64, 96, 128, 16, 32, 32),
+    "inception3b": (128, 128, 192, 32, 96, 64),
+    "inception4a": (192, 96, 208, 16, 48, 64),
+    "inception4b": (160, 112, 224, 24, 64, 64),
+    "inception4c": (128, 128, 256, 24, 64, 64),
+    "inception4d": (112, 144, 288, 32, 64, 64),
+    "inception4e": (256, 160, 320, 32, 128, 128),
+    "inception5a": (256, 160, 320, 32, 128, 128),
+    "inception5b": (384, 192, 384, 48, 128, 128),
+}
+POOLED_BEFORE = ("inception3a", "inception4a", "inception5a")
+HEADS = {"inception4a": 512, "inception4d": 528}  # where the auxiliary heads listen, and how many channels they get
+
+
+class Unit(nn.Module):
+    """A convolution and a ReLU; between them a batch norm instead of a bias where `norm` says so."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, norm=False):
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=not norm)
+        self.bn = nn.BatchNorm2d(out_channels, eps=0.001) if norm else None
+
+    def forward(self, x):
+        x = self.conv(x)
+        return F.relu(self.bn(x) if self.bn else x)
+
+
+class Inception(nn.Module):
+    """Four branches side by side on the same maps, their channels one behind the other.
+
+    filters: six numbers as in MODULES; large: the size of the large filters, 5 in the paper.
+    """
+
+    def __init__(self, in_channels, filters, norm=False, large=5):
+        one, before3, three, before5, five, pooled = filters
+        self.branch1 = Unit(in_channels, one, 1, norm=norm)
+        self.branch2 = nn.Sequential(Unit(in_channels, before3, 1, norm=norm), Unit(before3, three, 3, padding=1, norm=norm))
+        self.branch3 = nn.Sequential(
+            Unit(in_channels, before5, 1, norm=norm), Unit(before5, five, large, padding=large // 2, norm=norm)
+        )
+        self.branch4 = nn.Sequential(nn.MaxPool2d(3, 1, 1), Unit(in_channels, pooled, 1, norm=norm))
+        self.out_channels = one + three + five + pooled
+
+    def forward(self, x):
+        return F.concatenate(self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x))
+
+
+class Head(nn.Module):
+    """An auxiliary head: scores from the middle of the network, so that gradients have a shorter way to its beginning."""
+
+    def __init__(self, in_channels, num_classes, side=4, norm=False):
+        self.conv = Unit(in_channels, 128, 1, norm=norm)
+        self.fc1, self.fc2 = nn.Linear(128 * side * side, 1024), nn.Linear(1024, num_classes)
+        self.dropout = nn.Dropout(0.7)
+
+    def forward(self, x):
+        x = F.flatten(self.conv(F.avg_pool2d(x, kernel_size=5, stride=3)))
+        return self.fc2(self.dropout(F.relu(self.fc1(x))))
+
+
+class GoogLeNet(nn.Module):
+    """Scores for images of 224 x 224; while it trains, a list of the scores and those of the auxiliary heads.
+
+    norm=False is the paper: local response norm, biases, 5 x 5 filters. norm=True is the network as torchvision has it:
+    batch norm without biases, and 3 x 3 filters where the paper has 5 x 5.
+    """
+
+    def __init__(self, num_classes=1000, norm=False, heads=True, in_channels=3):
+        self.conv1 = Unit(in_channels, 64, 7, 2, 3, norm=norm)
+        self.conv2, self.conv3 = Unit(64, 64, 1, norm=norm), Unit(64, 192, 3, padding=1, norm=norm)
+        self.lrn = None if norm else nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75)
+        channels = 192
+        for name, filters in MODULES.items():
+            setattr(self, name, Inception(channels, filters, norm, 3 if norm else 5))
+            channels = getattr(self, name).out_channels
+        self.dropout, self.fc = nn.Dropout(0.2 if norm else 0.4), nn.Linear(channels, num_classes)
+        self.heads = {name: Head(width, num_classes, norm=norm) for name, width in HEADS.items()} if heads else {}
+
+    def forward(self, x):
+        x = halve(self.conv1(x))
+        x = self.conv3(self.conv2(self.lrn(x) if self.lrn else x))
+        x, extra = self.lrn(x) if self.lrn else x, []
+        for name in MODULES:
+            x = getattr(self, name)(halve(x) if name in POOLED_BEFORE else x)
+            if self.training and name in self.heads:
+                extra.append(self.heads[name](x))
+        scores = self.fc(self.dropout(F.global_avg_pool2d(x)))
+        return [scores, *extra] if extra else scores
+
+
+def halve(x):
+    """Max pooling of 3 x 3 at stride 2 that rounds up, as Caffe's: behind a ReLU, a rim of zeros below and right."""
+    return F.max_pool2d(F.pad(x, padding=(0, 1, 0, 1)), kernel_size=3, stride=2)
+
+
+def small(in_channels=1, num_classes=10):
+    """Two modules with a pooling between them, for small images."""
+    first = Inception(16, (8, 6, 8, 4, 4, 4))
+    second = Inception(first.out_channels, (12, 8, 16, 4, 8, 8))
+    return nn.Sequential(
+        nn.Conv2d(in_channels, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), first, nn.MaxPool2d(2), second,
+        nn.GlobalAvgPool2d(), nn.Linear(second.out_channels, num_classes),
+    )  # fmt: skip
