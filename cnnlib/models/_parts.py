@@ -3,7 +3,7 @@
 from .. import nn
 from ..autograd import functional as F
 
-# The filters of VGG-16, stage by stage; between stages the map is halved. Source: INRIA, VGG; Simonyan and Zisserman, 2015.
+# The filters of VGG-16, stage by stage; between stages the map is halved. Source: INRIA, VGG; see `vgg.py`.
 VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 

@@ -1,10 +1,11 @@
 """A dense CRF as layers: some steps of mean field behind a network, all trained together.
 
-The network gives every pixel its energies; each step is a layer in which pixels that are near and alike pull their labels
-together. Each is made of layers that we know: a linear layer whose weights are the kernels, a weighted sum, a 1 x 1
-convolution, a sum, a softmax. What it weighs (both kernels, and what one label costs beside another) is learned.
-Source: INRIA, "Semantic segmentation: further improvements" (s2:1760-1781); S. Zheng et al., "Conditional Random Fields as
-Recurrent Neural Networks", ICCV 2015; P. Krähenbühl, V. Koltun, NIPS 2011. The step as one pair of passes is in `cnnlib.crf`.
+The network gives every pixel its energies; each step is a layer in which pixels that are near and alike pull their
+labels together. Each is made of layers that we know: a linear layer whose weights are the kernels, a weighted sum, a
+1 x 1 convolution, a sum, a softmax. What it weighs (both kernels, and what one label costs beside another) is learned.
+Source: INRIA, "Semantic segmentation: further improvements" (s2:1774-1796); S. Zheng et al., "Conditional Random Fields
+as Recurrent Neural Networks", ICCV 2015; P. Krähenbühl, V. Koltun, NIPS 2011. The step as one pair of passes is in
+`cnnlib.crf`.
 """
 
 import numpy as np
@@ -21,11 +22,11 @@ TRAINED_STEPS, USED_STEPS = 5, 10
 class CRF(nn.Module):
     """Scores (N, L, H, W) and the images (N, C, H, W), from 0 to 1, to better scores of the same shape.
 
-    steps: of mean field while the network trains; used_steps: when it is used. weights: of the spatial and the bilateral
-    kernel, at the start; place, wide_place and colour: the kernels' widths, as in `crf.gaussian_kernels`, which are not
-    trained. The compatibility of the labels starts as Potts: 1 for different ones. The output is the logarithm of the
-    probabilities, so that what follows is cross-entropy as behind any network. Images are
-    small: `crf.MOST_PIXELS`.
+    steps: of mean field while the network trains; used_steps: when it is used. weights: of the spatial and the
+    bilateral kernel, at the start; place, wide_place and colour: the kernels' widths, as in `crf.gaussian_kernels`,
+    which are not trained. The compatibility of the labels starts as Potts: 1 for different ones. The output is the
+    logarithm of the probabilities, so that what follows is cross-entropy as behind any network. Images are small:
+    `crf.MOST_PIXELS`.
     """
 
     def __init__(self, labels, steps=TRAINED_STEPS, used_steps=USED_STEPS, weights=(1.0, 3.0), **widths):
@@ -58,7 +59,7 @@ class CRF(nn.Module):
         return unary + pairwise
 
     def kernels(self, image):
-        """How much each pixel asks each other one, (N, 2, P, P). It depends on the image only, so nothing is trained."""
+        """How much each pixel asks each other one, (N, 2, P, P). It depends on the image, and is not trained."""
         n, _, h, w = image.shape
         if current_blueprint() is not None:
             return np.broadcast_to(np.float32(0), (n, 2, h * w, h * w))

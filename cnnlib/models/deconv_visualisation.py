@@ -1,10 +1,10 @@
 """What a neuron looks for: from its activation back to the pixels of an image, through the network turned round.
 
-Each layer is undone roughly: un-pooling puts numbers back where the maxima were (the switches), rectifying keeps what is
-positive, and a convolution becomes a transposed one with the same filters. Nothing is trained.
-Source: INRIA, visualisation of convolutional networks (s2:1427-1465); M. Zeiler, R. Fergus, "Visualizing and Understanding
-Convolutional Networks", ECCV 2014; the two other rules: K. Simonyan et al., 2014 (gradient) and J. Springenberg et al.,
-"Striving for Simplicity", 2015 (guided).
+Each layer is undone roughly: un-pooling puts numbers back where the maxima were (the switches), rectifying keeps what
+is positive, and a convolution becomes a transposed one with the same filters. Nothing is trained.
+Source: INRIA, visualisation of convolutional networks (s2:1424-1447); M. Zeiler, R. Fergus, "Visualizing and
+Understanding Convolutional Networks", ECCV 2014; the two other rules: K. Simonyan et al., 2014 (gradient) and J.
+Springenberg et al., "Striving for Simplicity", 2015 (guided).
 """
 
 import numpy as np
@@ -23,9 +23,9 @@ def project(net, x, layer, channel, rule="deconvnet"):
     """The part of each image to which the strongest neuron of a channel responds, in pixels: (N, C, H, W).
 
     net: a Sequential of Conv2d, ReLU and MaxPool2d; x: images (N, C, H, W); layer: the number or the name of the layer
-    whose neurons are asked, counted from 0; channel: of that layer. All its other activations are set to zero, as in the
-    paper. rule: "deconvnet"; "gradient", which gives the derivative of the activation times it; or "guided", both at once.
-    Raises TypeError for a layer of another kind, and ValueError for a rule or a channel that is not there.
+    whose neurons are asked, counted from 0; channel: of that layer. All its other activations are set to zero, as in
+    the paper. rule: "deconvnet"; "gradient", which gives the derivative of the activation times it; or "guided", both
+    at once. Raises TypeError for a layer of another kind, and ValueError for a rule or a channel that is not there.
 
     >>> nn.manual_seed(0)
     >>> net = small()
@@ -69,7 +69,7 @@ def climb(net, x, layer):
 
 
 def undo(part, signal, seen, switches, rule="deconvnet"):
-    """One layer backwards: a signal with the shape of what it gave becomes one with the shape of `seen`, what it saw."""
+    """One layer backwards: a signal with the shape of what it gave becomes one with the shape of what it saw."""
     if isinstance(part, nn.ReLU):
         return RULES[rule](signal, seen)
     if isinstance(part, nn.MaxPool2d):

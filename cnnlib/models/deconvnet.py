@@ -1,6 +1,6 @@
 """DeconvNet: VGG-16 down to one vector, and its mirror image up again, un-pooling to where each maximum was found.
 
-Source: INRIA, "Convolution-Deconvolution architecture" (s2:1697-1716); H. Noh, S. Hong, B. Han, "Learning Deconvolution
+Source: INRIA, "Convolution-Deconvolution architecture" (s2:1716-1731); H. Noh, S. Hong, B. Han, "Learning Deconvolution
 Network for Semantic Segmentation", ICCV 2015, and the table of layers in its supplement.
 """
 

@@ -1,6 +1,6 @@
 """Dilated convolutions for a class per pixel: a network that stops halving early, and a module that looks far around.
 
-Source: INRIA, "Dilated convolutions" (s2:1668-1693); F. Yu, V. Koltun, "Multi-Scale Context Aggregation by Dilated
+Source: INRIA, "Dilated convolutions" (s2:1682-1712); F. Yu, V. Koltun, "Multi-Scale Context Aggregation by Dilated
 Convolutions", ICLR 2016.
 """
 
@@ -18,7 +18,7 @@ SMALL = {"widths": ((8,), (16,), (16,), (16,)), "hidden": 32, "kernel": 3, "drop
 
 
 class Context(nn.Module):
-    """Seven 3 x 3 layers whose dilations double, and one of 1 x 1: every score looks 67 x 67 pixels around, none is lost.
+    """Seven 3 x 3 layers whose dilations double, and one of 1 x 1: every score sees 67 x 67, and no pixel is lost.
 
     channels: in and out, the number of classes; multiples: the filters of the seven layers over channels. It starts as
     the identity (on scores of at least 0), with noise: usual random filters did not work for the authors.
@@ -43,9 +43,9 @@ class Context(nn.Module):
 def identity(layer, channels, noise=0.01):
     """Starts a convolution as one that copies: equation 5 of the paper. Returns the layer.
 
-    Its C' outputs and its C inputs fall into groups, one for each of `channels`; each output becomes channels / C' times
-    the sum of the inputs of its group, so that the sum over a group goes through unchanged. noise: the deviation of what
-    is added, in the same measure.
+    Its C' outputs and its C inputs fall into groups, one for each of `channels`; each output becomes channels / C'
+    times the sum of the inputs of its group, so that the sum over a group goes through unchanged. noise: the deviation
+    of what is added, in the same measure.
     """
     outs, ins, *size = layer.weight.shape
     fan_in = 2 * (outs / channels / noise) ** 2

@@ -1,18 +1,18 @@
 """Convolutional neural fabrics: a grid of layers and scales that holds a great many networks, and a search among them.
 
 Each node adds up what comes from the layer before: from the finer scale, the same, and the coarser. A chain of
-convolutions and poolings is one path through the grid, a U-Net a few. Every connection has a strength that is learned; a
-penalty on what the connections cost lets the weak ones die, and what is left is a network for the budget.
-Source: INRIA, "Convolutional neural fabrics" (s2:1796-1848); S. Saxena, J. Verbeek, "Convolutional Neural Fabrics", NIPS
-2016; T. Veniat, L. Denoyer, "Learning Time/Memory-Efficient Deep Architectures with Budgeted Super Networks", 2017.
+convolutions and poolings is one path through the grid, a U-Net a few. Every connection has a strength that is learned;
+a penalty on what the connections cost lets the weak ones die, and what is left is a network for the budget. Source:
+INRIA, "Convolutional neural fabrics" (s2:1797-1850); S. Saxena, J. Verbeek, "Convolutional Neural Fabrics", NIPS 2016;
+T. Veniat, L. Denoyer, "Learning Time/Memory-Efficient Deep Architectures with Budgeted Super Networks", 2017.
 """
 
 from .. import nn
 from ..autograd import functional as F
 from ..blueprint import summary
 
-# For CIFAR images: scales of 32, 16, 8, 4, 2 and 1 pixels. (The paper connects each channel with three channels only; here
-# all are connected.)
+# For CIFAR images: scales of 32, 16, 8, 4, 2 and 1 pixels. (The paper connects each channel with three channels only;
+# here all are connected.)
 CIFAR = {"layers": 8, "scales": 6, "channels": 64}
 SMALL = {"layers": 3, "scales": 3, "channels": 6}
 TASKS = ("classification", "segmentation")
@@ -22,9 +22,9 @@ class Fabric(nn.Module):
     """Images (N, in_channels, H, W) to scores: (N, num_classes), or for the task "segmentation" (N, num_classes, H, W).
 
     layers, scales: of the grid; the finest scale has the size of the image; channels: the same at every node. The image
-    enters at the finest scale of the first layer, and within this layer goes down to the coarser ones. In the last layer
-    connections lead towards the output: down to the coarsest scale for classification, up to the finest for segmentation.
-    H and W must divide by 2 to the number of scales but one.
+    enters at the finest scale of the first layer, and within this layer goes down to the coarser ones. In the last
+    layer connections lead towards the output: down to the coarsest scale for classification, up to the finest for
+    segmentation. H and W must divide by 2 to the number of scales but one.
 
     >>> from cnnlib import summary
     >>> summary(lambda: Fabric(task="segmentation"), (3, 32, 32)).output_shape
@@ -58,7 +58,7 @@ class Fabric(nn.Module):
         return [(edge, key.split(">")) for key, edge in self.edges.items() if edge.alive]
 
     def strengths(self):
-        """The strength of every living edge, from 0 to 1, by its name: "1.0>2.1" leads from layer 1, scale 0 to 2, 1."""
+        """The strength of every living edge, from 0 to 1, by its name: "1.0>2.1" leads from layer 1 to layer 2."""
         return {key: F.sigmoid(edge.strength).data.item() for key, edge in self.edges.items() if edge.alive}
 
     def costs(self, input_shape):
@@ -119,7 +119,7 @@ class Node(nn.Module):
 
 
 class Edge(nn.Module):
-    """A 3 x 3 convolution times a strength between 0 and 1; down: 1 to the coarser scale, -1 to the finer, 0 to the same.
+    """A 3 x 3 convolution times a strength between 0 and 1; down: 1 to the coarser scale, 0, or -1 to the finer.
 
     To the coarser scale by stride 2. To the finer one the pixels are put apart, zeros between them, and then convolved:
     that is a transposed convolution.
@@ -145,14 +145,15 @@ def small(in_channels=1, num_classes=2, **options):
 def budgeted_loss(net, scores, labels, costs, budget, weight=1.0):
     """Cross-entropy, and weight times the part by which the expected cost exceeds the budget, 0 within it.
 
-    costs: from `net.costs`; budget: multiply-adds for one image. (Veniat and Denoyer draw connections at random and learn
-    their probabilities by policy gradient; here every connection works at its strength, and all gradients are exact.)
+    costs: from `net.costs`; budget: multiply-adds for one image. (Veniat and Denoyer draw connections at random and
+    learn their probabilities by policy gradient; here every connection works at its strength, and all gradients are
+    exact.)
     """
     over = F.relu(net.expected_cost(costs) / budget - 1)
     return F.cross_entropy(scores, labels) + over * weight
 
 
-# --------------------------------------------------------------------------------------------------------------- the grid
+# ------------------------------------------------------------------------------------------------------------- the grid
 
 
 def name(layer, scale):

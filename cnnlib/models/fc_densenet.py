@@ -1,9 +1,9 @@
 """The One Hundred Layers Tiramisu: a U-Net made of dense blocks, small for its depth and trained from scratch.
 
 On the way down every block hands on its input beside what it made; on the way up only what it made is enlarged, or the
-maps would become too many ("No up concatenation", says the slide).
-Source: INRIA, "The One Hundred Layers Tiramisu" (s2:1743-1757); S. Jégou et al., "The One Hundred Layers Tiramisu: Fully
-Convolutional DenseNets for Semantic Segmentation", 2017, table 2.
+maps would become too many ("No up concatenation", says the slide). Source: INRIA, "The One Hundred Layers Tiramisu"
+(s2:1755-1770); S. Jégou et al., "The One Hundred Layers Tiramisu: Fully Convolutional DenseNets for Semantic
+Segmentation", 2017, table 2.
 """
 
 from .. import nn
@@ -20,8 +20,8 @@ SMALL = {"blocks": (2, 2), "bottleneck": 2, "growth": 4, "first": 8, "dropout": 
 class FCDenseNet(nn.Module):
     """A score for every class at every pixel: (N, in_channels, H, W) to (N, num_classes, H, W).
 
-    blocks: the numbers of layers of the dense blocks on the way down, and backwards on the way up; bottleneck: of the one
-    in the middle; growth: the maps that every layer adds; first: those of the first convolution.
+    blocks: the numbers of layers of the dense blocks on the way down, and backwards on the way up; bottleneck: of the
+    one in the middle; growth: the maps that every layer adds; first: those of the first convolution.
 
     >>> from cnnlib import summary
     >>> f"{summary(lambda: FCDenseNet(), (3, 224, 224)).parameters:,}"  # the paper's 9.4 M has running statistics too

@@ -2,7 +2,7 @@
 
 Five poolings make the map of scores 32 times smaller than the image. FCN-32s enlarges it in one go; FCN-16s and FCN-8s
 go step by step and add scores from finer maps on the way. (The slide says "concatenate"; the paper adds.)
-Source: INRIA, "Application to semantic segmentation" (s2:1630-1664); J. Long, E. Shelhamer, T. Darrell, "Fully
+Source: INRIA, "Application to semantic segmentation" (s2:1619-1679); J. Long, E. Shelhamer, T. Darrell, "Fully
 Convolutional Networks for Semantic Segmentation", CVPR 2015, and the authors' Caffe files for padding and crops.
 """
 
@@ -74,7 +74,7 @@ class FCN(nn.Module):
 
 
 class Enlarge(nn.ConvTranspose2d):
-    """A transposed convolution that starts as bilinear interpolation of every channel for itself, and learns from there.
+    """A transposed convolution that starts as bilinear interpolation of every channel for itself.
 
     Every number stamps a filter of 2 factor x 2 factor into the output, so the first output lies factor - 1/2 output
     pixels before the first input.

@@ -1,9 +1,10 @@
 """Full-resolution residual networks: one stream stays as fine as the image, the other is pooled and enlarged again.
 
-Each unit of the coarse stream looks at the fine one, pooled, and adds what it found to it, enlarged. So the fine stream is
-a residual network whose residuals come from all scales.
-Source: INRIA, "Full-Resolution Residual Networks" (s2:1730-1740); T. Pohlen et al., "Full-Resolution Residual Networks for
-Semantic Segmentation in Street Scenes", CVPR 2017, table 1.
+Each unit of the coarse stream looks at the fine one, pooled, and adds what it found to it, enlarged. So the fine stream
+is a residual network whose residuals come from all scales.
+Source: INRIA, "Full-Resolution Residual Networks"
+(s2:1745-1751); T. Pohlen et al., "Full-Resolution Residual Networks for Semantic Segmentation in Street Scenes", CVPR
+2017, table 1.
 """
 
 from .. import nn
@@ -24,8 +25,8 @@ SMALL = {"units": ((1, 8, 2), (1, 12, 4), (1, 8, 2)), "base": 8, "lane": 4, "end
 class FRRN(nn.Module):
     """A score for every class at every pixel: (N, in_channels, H, W) to (N, num_classes, H, W).
 
-    units: of the coarse stream, from first to last; base: the filters of the residual units at both ends, and `ends` how
-    many of them there are; lane: the channels of the fine stream. H and W must divide by the coarsest scale.
+    units: of the coarse stream, from first to last; base: the filters of the residual units at both ends, and `ends`
+    how many of them there are; lane: the channels of the fine stream. H and W must divide by the coarsest scale.
 
     >>> from cnnlib import summary
     >>> summary(lambda: FRRN(), (3, 256, 512)).output_shape
@@ -57,7 +58,7 @@ class FRRN(nn.Module):
 
 
 class FullResolutionUnit(nn.Module):
-    """From both streams to both: two layers on coarse and pooled fine features; a 1 x 1 layer, enlarged, goes to the fine.
+    """From both streams to both: two layers on coarse and pooled fine features; a 1 x 1 layer leads to the fine one.
 
     Source: the paper's figure 3.
     """

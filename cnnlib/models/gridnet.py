@@ -1,8 +1,8 @@
 """GridNet: rows of one scale each, residual from left to right; columns lead down in the left half, up in the right.
 
-A U-Net, a residual network and a conv-deconv network are each a path, or several, on such a grid.
-Source: INRIA, "Residual conv-deconv grid network for segmentation" (s2:1852-1863); D. Fourure et al., "Residual Conv-Deconv
-Grid Network for Semantic Segmentation", BMVC 2017.
+A U-Net, a residual network and a conv-deconv network are each a path, or several, on such a grid. Source: INRIA,
+"Residual conv-deconv grid network for segmentation" (s2:1854-1864); D. Fourure et al., "Residual Conv-Deconv Grid
+Network for Semantic Segmentation", BMVC 2017.
 """
 
 from itertools import pairwise
@@ -16,8 +16,9 @@ COLUMNS = 3  # in each half
 class GridNet(nn.Module):
     """A score for every class at every pixel: (N, in_channels, H, W) to (N, num_classes, H, W).
 
-    widths: the channels of every row, each half as fine as the one above; columns: in each half. H and W must divide by 2
-    to the number of rows but one. The paper also drops whole connections while training ("total dropout"); not so here.
+    widths: the channels of every row, each half as fine as the one above; columns: in each half. H and W must divide by
+    2 to the number of rows but one. The paper also drops whole connections while training ("total dropout"); not so
+    here.
 
     >>> from cnnlib import summary
     >>> summary(lambda: GridNet(), (3, 64, 128)).output_shape
@@ -27,7 +28,7 @@ class GridNet(nn.Module):
     def __init__(self, in_channels=3, num_classes=19, widths=WIDTHS, columns=COLUMNS):
         pairs = list(pairwise(widths))
         self.first = nn.Conv2d(in_channels, widths[0], 3, padding=1)
-        # right[j][i] leads from column j to column j + 1 in row i; of the vertical ones, each column has one between rows.
+        # right[j][i] leads from column j to column j + 1 in row i; each column has a vertical one between rows.
         self.right = [Units(unit(w, w) for w in widths) for _ in range(2 * columns - 1)]
         self.down = [Units(unit(fine, coarse, stride=2) for fine, coarse in pairs) for _ in range(columns)]
         self.up = [Units(unit(coarse, fine, enlarge=2) for fine, coarse in pairs) for _ in range(columns)]
@@ -51,14 +52,14 @@ class GridNet(nn.Module):
 
 
 class Units(nn.Module):
-    """The units of one step through the grid, one for every row or for every pair of rows; the grid says what they do."""
+    """The units of one step through the grid, one for every row or for every pair of rows; the grid uses them."""
 
     def __init__(self, units):
         self.units = list(units)
 
 
 def unit(in_channels, out_channels, stride=1, enlarge=1):
-    """Twice batch normalisation, ReLU and a 3 x 3 convolution; the first halves the map, enlarges it, or does neither."""
+    """Twice batch normalisation, ReLU and a 3 x 3 convolution; the first may halve the map or enlarge it."""
     if enlarge > 1:
         first = nn.ConvTranspose2d(
             in_channels, out_channels, 3, enlarge, padding=1, output_padding=enlarge - 1, bias=False

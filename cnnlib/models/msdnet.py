@@ -1,8 +1,8 @@
 """MSDNet: coarse and fine features from the first layer on, dense connections, and an answer at several depths.
 
-The network may be stopped at any time: every classifier's answer uses all that was computed before it.
-Source: INRIA, "Multi-scale Dense Convolutional Networks" (s2:1867-1887); G. Huang et al., "Multi-Scale Dense Networks for
-Resource Efficient Image Classification", 2017.
+The network may be stopped at any time: every classifier's answer uses all that was computed before it. Source: INRIA,
+"Multi-scale Dense Convolutional Networks" (s2:1868-1887); G. Huang et al., "Multi-Scale Dense Networks for Resource
+Efficient Image Classification", 2017.
 """
 
 import numpy as np
@@ -27,9 +27,9 @@ SMALL = {"steps": (2, 1, 1), "channels": 6, "growth": 4, "classifier": 16}  # fo
 class MSDNet(nn.Module):
     """Images (N, in_channels, H, W) to a list of scores (N, num_classes), from the first classifier to the last.
 
-    steps: how many layers come before each classifier; factors: one for every scale. The layers are divided evenly among
-    the scales, and with each part of them the finest scale ends: its features serve no classifier any more, for these look
-    at the coarsest scale only. There a 1 x 1 layer leaves `reduction` of the channels of the others.
+    steps: how many layers come before each classifier; factors: one for every scale. The layers are divided evenly
+    among the scales, and with each part of them the finest scale ends: its features serve no classifier any more, for
+    these look at the coarsest scale only. There a 1 x 1 layer leaves `reduction` of the channels of the others.
 
     >>> from cnnlib import summary
     >>> summary(lambda: MSDNet(), (3, 32, 32)).output_shape
@@ -99,7 +99,7 @@ class First(nn.Module):
 class Layer(nn.Module):
     """One layer at all scales: each keeps what it has, and adds features from itself and from the finer scale.
 
-    widths, growths, bottlenecks: of the scales that come in, from fine to coarse; drop: how many of the finest end here.
+    widths, growths, bottlenecks: of the scales that come in, from fine to coarse; drop: how many of the finest end.
     """
 
     def __init__(self, widths, growths, bottlenecks, drop=0):
@@ -150,7 +150,7 @@ def small(in_channels=1, num_classes=10, **options):
     return MSDNet(in_channels, num_classes, **{**SMALL, **options})
 
 
-# -------------------------------------------------------------------------------------------------- to train and to stop
+# ------------------------------------------------------------------------------------------------- to train and to stop
 
 
 def loss(scores, labels):
@@ -159,14 +159,14 @@ def loss(scores, labels):
 
 
 def costs(net, input_shape):
-    """The multiply-adds up to each classifier's answer, with all answers before it: an array, one for each classifier."""
+    """The multiply-adds up to each classifier's answer, with all answers before it, as an array."""
     rows = summary(net, input_shape).rows
     ends = [i for i, row in enumerate(rows) if row.op == "linear"]
     return np.cumsum([row.multiply_adds for row in rows])[ends]
 
 
 def predict_within(net, x, budget):
-    """The scores of the last classifier whose cost is within the budget of multiply-adds an image, as an array (N, classes).
+    """The scores of the last classifier whose cost is within the budget of multiply-adds an image: (N, classes).
 
     Raises ValueError where the budget is too small for the first.
     """

@@ -34,8 +34,8 @@ class Features(nn.Module):
 class SpatialPyramid(nn.Module):
     """Max pooling of a box, or of a whole map, into grids of fixed sizes, all in one vector. Source: SPP-net, figure 3.
 
-    levels: the sides of the grids. boxes: (R, 5) as for roi_pool; left out, every image is one box. Fast R-CNN's pooling
-    is the special case of one level.
+    levels: the sides of the grids. boxes: (R, 5) as for roi_pool; left out, every image is one box. Fast R-CNN's
+    pooling is the special case of one level.
 
     >>> SpatialPyramid((6, 3, 2, 1))(np.zeros((1, 256, 13, 9), np.float32)).shape  # 50 numbers a channel
     (1, 12800)
@@ -119,7 +119,7 @@ class RegionProposals(nn.Module):
 
 
 class FasterRCNN(nn.Module):
-    """Features, proposals and head on one another. `forward` gives what the proposal network says; `head` looks at boxes.
+    """Features, proposals and head on one another. `forward` gives what the second says.
 
     As the paper trains it in four steps, or at once ("approximate joint training"): add `proposal_loss` of what forward
     gives, and `head_loss` of `head(features, boxes)` for the proposed boxes, which take no gradient.
@@ -170,8 +170,8 @@ def small_fast(in_channels=1, num_classes=4, **options):
 def warp(image, boxes, size):
     """R-CNN's way: the part of an image in every box, stretched to one size, for a network that sees one object.
 
-    image: (C, H, W); boxes: (R, 4) in pixels; size: of the output, an integer or a pair. Bilinear, pixels outside repeat
-    the rim. Returns (R, C, rows, columns).
+    image: (C, H, W); boxes: (R, 4) in pixels; size: of the output, an integer or a pair. Bilinear, pixels outside
+    repeat the rim. Returns (R, C, rows, columns).
 
     >>> warp(np.arange(16.0).reshape(1, 4, 4), [[0, 0, 4, 4]], 2)
     array([[[[ 2.5,  4.5],
@@ -187,7 +187,7 @@ def warp(image, boxes, size):
     return out
 
 
-# --------------------------------------------------------------------------------------------------------- the two losses
+# ------------------------------------------------------------------------------------------------------- the two losses
 
 
 def sample(labels, rng, count=256, positives=0.5):
@@ -277,7 +277,7 @@ def offsets_of(offsets, labels):
     return offsets.reshape(len(labels), -1, 4)[np.arange(len(labels)), np.asarray(labels)]
 
 
-# ------------------------------------------------------------------------------------------------------- from net to boxes
+# ---------------------------------------------------------------------------------------------------- from net to boxes
 
 
 def propose(offsets, scores, anchors, size, keep=300, overlap=0.7, smallest=1):
@@ -294,7 +294,7 @@ def propose(offsets, scores, anchors, size, keep=300, overlap=0.7, smallest=1):
 
 
 def decide(scores, offsets, proposed, size, threshold=0.5, overlap=0.3):
-    """From what the head says of proposed boxes of one image to objects: boxes (K, 4), classes (K,), probabilities (K,).
+    """From what the head says of proposed boxes of one image to objects: boxes (K, 4), classes and probabilities (K,).
 
     scores: (R, classes) and offsets: (R, 4·classes), arrays; proposed: (R, 4); the rest as in `ssd.detect`.
     """

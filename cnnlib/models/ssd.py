@@ -1,8 +1,8 @@
 """SSD: every place of several feature maps predicts boxes and their classes at once, small boxes from fine maps.
 
-DSSD, its successor, first carries what the coarse maps know back up to the finer ones.
-Source: INRIA, "Single-shot object window regression" (s2:1571-1594); W. Liu et al., "SSD: Single Shot MultiBox Detector",
-ECCV 2016; C.-Y. Fu et al., "DSSD: Deconvolutional Single Shot Detector", 2017.
+DSSD, its successor, first carries what the coarse maps know back up to the finer ones. Source: INRIA, "Single-shot
+object window regression" (s2:1571-1596); W. Liu et al., "SSD: Single Shot MultiBox Detector", ECCV 2016; C.-Y. Fu et
+al., "DSSD: Deconvolutional Single Shot Detector", 2017.
 """
 
 from typing import NamedTuple
@@ -144,7 +144,7 @@ class DSSD(SSD):
 
 
 class Up(nn.Module):
-    """The deconvolution module: the coarse map, enlarged by learned filters, times the fine map. Source: DSSD, figure 3."""
+    """The deconvolution module: the coarse map, enlarged by learned filters, times the fine map. DSSD, figure 3."""
 
     def __init__(self, fine, coarse, width):
         def conv(channels):
@@ -169,7 +169,7 @@ def small_dssd(in_channels=1, num_classes=4, width=16, **options):
     return DSSD(in_channels, num_classes, width=width, **{**SMALL, **options})
 
 
-# ------------------------------------------------------------------------------------------------------ boxes and losses
+# ----------------------------------------------------------------------------------------------------- boxes and losses
 
 
 def map_anchors(m):
@@ -190,8 +190,9 @@ def map_anchors(m):
 def targets(anchors, truth, labels, threshold=0.5):
     """What the network should say of one image: the class (A,) and the offsets (A, 4) of every box.
 
-    anchors: (A, 4); truth: the objects' boxes (M, 4); labels: their classes (M,), from 1. A box is given the object with
-    which its IoU is largest, if that is at least threshold or it is the object's best box; else it is background, 0.
+    anchors: (A, 4); truth: the objects' boxes (M, 4); labels: their classes (M,), from 1. A box is given the object
+    with which its IoU is largest, if that is at least threshold or it is the object's best box; else it is
+    background, 0.
 
     >>> classes, offsets = targets([[0, 0, 4, 4], [4, 4, 8, 8]], truth=[[0, 0, 4, 4]], labels=[3])
     >>> classes
@@ -209,7 +210,7 @@ def targets(anchors, truth, labels, threshold=0.5):
 
 
 def hard_negatives(background_loss, positive, ratio=3):
-    """The background boxes to learn from: of each image those that look least like background, `ratio` for each object box.
+    """The background boxes to learn from: of each image those least like it, `ratio` for each object box.
 
     background_loss: (N, A); positive: booleans (N, A). Returns booleans (N, A). Source: SSD, "hard negative mining".
 

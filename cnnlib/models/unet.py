@@ -1,6 +1,6 @@
 """U-Net: down to coarse maps, up again step by step, and on each step the fine map from the way down beside the coarse.
 
-Source: INRIA, "U-net architecture" (s2:1720-1727); O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional Networks
+Source: INRIA, "U-net architecture" (s2:1735-1741); O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional Networks
 for Biomedical Image Segmentation", MICCAI 2015.
 """
 
@@ -14,9 +14,9 @@ WIDTHS = (64, 128, 256, 512, 1024)  # the filters of both convolutions of each l
 class UNet(nn.Module):
     """A score for every class at every pixel: (N, in_channels, H, W) to (N, num_classes, H', W').
 
-    padding=0 is the paper's network: each of the 3 x 3 convolutions takes two pixels away, so that an image of 572 gives
-    388 pixels, and the skips are cropped to fit. padding=1 keeps the size, as most programs do. After the input has been
-    halved d times (the levels but the first), its size must still be whole. Raises ValueError where it is not.
+    padding=0 is the paper's network: each of the 3 x 3 convolutions takes two pixels away, so that an image of 572
+    gives 388 pixels, and the skips are cropped to fit. padding=1 keeps the size, as most programs do. After the input
+    has been halved d times (the levels but the first), its size must still be whole. Raises ValueError where it is not.
 
     >>> from cnnlib import summary
     >>> paper = summary(lambda: UNet(), (1, 572, 572))

@@ -1,4 +1,4 @@
-"""The CRF as layers: the same as `cnnlib.crf`'s passes, forward and backward, and a small network that learns through it."""
+"""The CRF as layers: the same as `cnnlib.crf`'s passes, forward and backward; a small network learns through it."""
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ from cnnlib.models import dilated
 
 
 def test_the_context_module_is_that_of_table_1():
-    """Yu and Koltun, table 1: receptive fields and channels of both forms; section 3: 64 C² weights of the basic one."""
+    """Yu and Koltun, table 1: receptive fields and channels; section 3: 64 C² weights of the basic form."""
     basic = summary(lambda: dilated.Context(21), (21, 64, 64))
     layers = [row for row in basic.rows if row.op == "conv2d"]
     assert [row.receptive_field for row in layers] == [(n, n) for n in (3, 5, 9, 17, 33, 65, 67, 67)]

@@ -1,4 +1,4 @@
-"""Fabrics: counts by the grid, chains and a U-Net inside, strengths and costs, and a search that keeps to its budget."""
+"""Fabrics: counts by the grid, chains and a U-Net inside, strengths, costs, and a search that keeps to its budget."""
 
 from itertools import pairwise
 
@@ -16,7 +16,8 @@ rng = np.random.default_rng(0)
 @pytest.mark.parametrize("task", fabric.TASKS)
 def test_full_size(task):
     """Saxena and Verbeek, section 3: L layers, S = 1 + log2(32) scales, three inputs a node, 3 x 3 filters; with all
-    channels connected. 8 x 6 nodes have 3 · 6 - 2 connections between neighbouring layers, and 5 in the first and last."""
+    channels connected. 8 x 6 nodes have 3 · 6 - 2 connections between neighbouring layers, and 5 in the first and
+    last."""
     plan = summary(lambda: fabric.Fabric(**fabric.CIFAR, task=task), (3, 32, 32))
     edges = 7 * (3 * 6 - 2) + 5 + 5
     assert plan.parameters == edges * (9 * 64 * 64 + 1) + 48 * 2 * 64 + (27 + 1) * 64 + 65 * 10
@@ -107,7 +108,7 @@ def test_a_small_one_learns(task, comes_alive, halves):
 
 
 def test_a_search_keeps_to_its_budget():
-    """Within a third of the cost of all: the penalty weakens the dear connections, the weakest die, the rest still learns."""
+    """Within a third of the cost of all: the penalty weakens the dear connections, the weakest die, the rest learns."""
     nn.manual_seed(0)
     x = rng.normal(size=(8, 1, 8, 8)).astype(np.float32)
     labels = np.arange(8) % 2

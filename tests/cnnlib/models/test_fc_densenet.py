@@ -10,8 +10,8 @@ from cnnlib.models import fc_densenet as tiramisu
 
 
 def test_channels_are_those_of_table_2():
-    """Jégou et al., table 2. It prints 880 maps for the bottleneck and 578 for one block; the rule of the paper (and its
-    own 656 + 15 · 16, 160 + 304 + 7 · 16) gives 896 and 576."""
+    """Jégou et al., table 2. Its rule: a block of n layers adds 16 n maps, and behind a transition up are the
+    new maps of the block below and those of the skip."""
     net = {}
     plan = summary(lambda: net.setdefault("net", tiramisu.fc_densenet103()), (3, 224, 224))
     maps = [48]
@@ -33,8 +33,8 @@ def test_there_are_103_layers():
 
 @pytest.mark.parametrize("config, millions", [(tiramisu.FC_DENSENET_67, 3.5), (tiramisu.FC_DENSENET_103, 9.4)])
 def test_sizes_in_millions(config, millions):
-    """Jégou et al., table 3: 3.5 and 9.4 M for the 11 classes of CamVid. The authors' program (SimJeg/FC-DenseNet) counts
-    all that is stored: with the running mean and variance of every normalised channel, which are not trained."""
+    """Jégou et al., table 3: 3.5 and 9.4 M for the 11 classes of CamVid. The authors' program (SimJeg/FC-DenseNet)
+    counts all that is stored: with the running mean and variance of every normalised channel, which are not trained."""
     net = {}
     plan = summary(lambda: net.setdefault("net", tiramisu.FCDenseNet(**config)), (3, 32, 32))
     normalised = [part.weight.size for _, part in net["net"].modules() if isinstance(part, nn.BatchNorm2d)]

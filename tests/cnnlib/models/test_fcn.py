@@ -21,8 +21,8 @@ HIDDEN = (7 * 7 * 512 + 1) * 4096 + (4096 + 1) * 4096
     ],
 )
 def test_full_size(stride, extra):
-    """Long et al. say 134 M for FCN-VGG16, Jégou et al. (2017, table 3) 134.5 M for FCN-8: with 21 classes, and with the
-    weights of the transposed convolutions, that mix the classes (Caffe's files) and have no bias."""
+    """Long et al. say 134 M for FCN-VGG16, Jégou et al. (2017, table 3) 134.5 M for FCN-8: with 21 classes, and with
+    the weights of the transposed convolutions, that mix the classes (Caffe's files) and have no bias."""
     paper = summary(lambda: fcn.FCN(stride=stride), (3, 500, 500))
     assert paper.parameters == VGG_CONVOLUTIONS + HIDDEN + 4097 * 21 + extra
     assert paper.output_shape == (21, 500, 500)

@@ -11,8 +11,8 @@ from cnnlib.models import frrn
 
 @pytest.mark.parametrize("units", [frrn.FRRN_A, frrn.FRRN_B])
 def test_full_size(units):
-    """Pohlen et al., table 1: 5 x 5 with 48 filters, three residual units, the units of 3 x 3 layers with 32 channels of
-    the fine stream beside, and all backwards. Convolutions before batch normalisation have no bias."""
+    """Pohlen et al., table 1: 5 x 5 with 48 filters, three residual units, the units of 3 x 3 layers with 32 channels
+    of the fine stream beside, and all backwards. Convolutions before batch normalisation have no bias."""
     plan = summary(lambda: frrn.FRRN(units=units), (3, 256, 512))
     residual = 2 * (48 * 48 * 9 + 2 * 48)
     total, channels = 3 * 48 * 25 + 2 * 48 + 3 * residual + (48 + 1) * 32, 48

@@ -14,8 +14,8 @@ WIDTHS = (16, 32, 64, 128, 256)
 
 
 def test_full_size():
-    """Fourure et al., section 4: five rows of 16 to 256 channels, three columns down and three up. The count follows from
-    figure 2: two 3 x 3 convolutions a connection, each behind batch normalisation; only the second has a bias."""
+    """Fourure et al., section 4: five rows of 16 to 256 channels, three columns down and three up. The count follows
+    from figure 2: two 3 x 3 convolutions a connection, each behind batch normalisation; only the second has a bias."""
     plan = summary(lambda: gridnet.GridNet(), (3, 64, 128))
 
     def connection(i, o):

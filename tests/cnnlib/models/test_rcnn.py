@@ -1,4 +1,5 @@
-"""The R-CNN family: figures of the papers, orders of anchors and offsets, losses by plain loops, small ones that learn."""
+"""The R-CNN family: figures of the papers, orders of anchors and offsets, losses by plain loops, small ones that
+learn."""
 
 import math
 
@@ -33,8 +34,8 @@ def test_the_pyramid_at_full_size():
 
 
 def test_proposals_at_full_size():
-    """Faster R-CNN, section 3.1: 512 x (4 + 2) x 9 = 2.8e4 weights in the output layers, 2.4e6 with the 3 x 3 layer; a map
-    of about 2,400 places has about 20,000 anchors."""
+    """Faster R-CNN, section 3.1: 512 x (4 + 2) x 9 = 2.8e4 weights in the output layers, 2.4e6 with the 3 x 3 layer; a
+    map of about 2,400 places has about 20,000 anchors."""
     plan = summary(lambda: rcnn.RegionProposals(), (512, 40, 60))
     looks = sum(row.parameters for row in plan.rows if row.path.startswith("look"))
     biases = 512 + 9 * 6
@@ -47,7 +48,8 @@ def test_proposals_at_full_size():
 
 
 def test_faster_rcnn_at_full_size():
-    """The proposals add their 2,387,510 to Fast R-CNN on the shared map; 600 x 1000 gives a map of 38 x 63, rounded up."""
+    """The proposals add their 2,387,510 to Fast R-CNN on the shared map; 600 x 1000 gives a map of 38 x 63, rounded
+    up."""
     plan = summary(lambda: rcnn.FasterRCNN(), (3, 600, 1000))
     assert plan.parameters == VGG_CONVOLUTIONS + 2_387_510
     assert plan.output_shape == (38 * 63 * 9, 2)
