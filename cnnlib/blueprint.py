@@ -121,7 +121,7 @@ def summary(model, input_shape):
     inputs = list(input_shape) if np.ndim(input_shape[0]) else [tuple(input_shape)]
     blueprint = Blueprint()
     with draw_on(blueprint):
-        if not hasattr(model, "named_parameters"):
+        if isinstance(model, type) or not hasattr(model, "named_parameters"):
             model = model()
         blueprint.start(model)
         model(*(blueprint.input((1, *shape)) for shape in inputs))

@@ -14,7 +14,7 @@ def alexnet(num_classes=1000, width=1.0, size=227):
     numbers of filters and units, for small ones.
 
     >>> alexnet(width=1/16, num_classes=10).count()
-    257626
+    227314
     """
     a, b, c, units = (int(n * width) for n in (96, 256, 384, 4096))
     norm = {"size": 5, "alpha": 5e-4, "beta": 0.75, "k": 2.0}  # alpha is divided by size here, so 1e-4 of the paper

@@ -43,7 +43,9 @@ class Inception(nn.Module):
     def __init__(self, in_channels, filters, norm=False, large=5):
         one, before3, three, before5, five, pooled = filters
         self.branch1 = Unit(in_channels, one, 1, norm=norm)
-        self.branch2 = nn.Sequential(Unit(in_channels, before3, 1, norm=norm), Unit(before3, three, 3, padding=1, norm=norm))
+        self.branch2 = nn.Sequential(
+            Unit(in_channels, before3, 1, norm=norm), Unit(before3, three, 3, padding=1, norm=norm)
+        )
         self.branch3 = nn.Sequential(
             Unit(in_channels, before5, 1, norm=norm), Unit(before5, five, large, padding=large // 2, norm=norm)
         )

@@ -54,7 +54,10 @@ class Subsampling(nn.Module):
     """The mean of 2 x 2 pixels, times a trained coefficient and plus a trained bias for each map, through a squashing."""
 
     def __init__(self, channels):
-        self.weight, self.bias = nn.Parameter(nn.constant((1, channels, 1, 1), 1)), nn.Parameter(nn.constant((1, channels, 1, 1)))
+        self.weight, self.bias = (
+            nn.Parameter(nn.constant((1, channels, 1, 1), 1)),
+            nn.Parameter(nn.constant((1, channels, 1, 1))),
+        )
 
     def forward(self, x):
         return squash(F.avg_pool2d(x, kernel_size=2) * self.weight + self.bias)

@@ -12,11 +12,13 @@ def neocognitron(in_channels=1, num_classes=10, planes=(8, 16, 24), size=32):
     """Three layers of S and C planes and a linear layer for images of size x size.
 
     >>> neocognitron().count()
-    8490
+    8706
     """
     parts, channels = {}, in_channels
     for k, count in enumerate(planes, 1):
-        parts[f"S{k}"] = nn.Sequential(nn.Conv2d(channels, count, 3 if k > 1 else 5, padding=1 if k > 1 else 2), nn.ReLU())
+        parts[f"S{k}"] = nn.Sequential(
+            nn.Conv2d(channels, count, 3 if k > 1 else 5, padding=1 if k > 1 else 2), nn.ReLU()
+        )
         parts[f"C{k}"] = nn.L2Pool2d(2)
         channels, size = count, size // 2
     if not size:

@@ -24,7 +24,7 @@ class Basic(nn.Module):
     def forward(self, x):
         out = F.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
-        return F.relu(out + self.downsample(x) if self.downsample else out)
+        return F.relu(out + self.downsample(x) if self.downsample is not None else out)
 
 
 class Bottleneck(nn.Module):
@@ -43,7 +43,7 @@ class Bottleneck(nn.Module):
         out = F.relu(self.bn1(self.conv1(x)))
         out = F.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
-        return F.relu(out + self.downsample(x) if self.downsample else out)
+        return F.relu(out + self.downsample(x) if self.downsample is not None else out)
 
 
 class PreActivation(nn.Module):
@@ -59,7 +59,7 @@ class PreActivation(nn.Module):
     def forward(self, x):
         out = self.conv1(F.relu(self.bn1(x)))
         out = self.conv2(F.relu(self.bn2(out)))
-        return out + self.downsample(x) if self.downsample else out
+        return out + self.downsample(x) if self.downsample is not None else out
 
 
 class ZeroPadded(nn.Module):

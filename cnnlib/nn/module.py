@@ -155,3 +155,6 @@ class Sequential(Module):
 
     def __len__(self):
         return len(self.parts)
+
+    def __bool__(self):
+        return True  # also without parts: it is a network that gives what it takes

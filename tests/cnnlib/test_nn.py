@@ -147,6 +147,7 @@ def test_a_network_reads_as_it_is_built():
     net = nn.Sequential({"conv": nn.Conv2d(3, 6, 5, padding=2, bias=False), "pool": nn.MaxPool2d(2), "act": nn.ReLU()})
     assert repr(net).splitlines()[:2] == ["Sequential(", "  (conv): Conv2d(3, 6, 5, padding=2, bias=False)"]
     assert net["pool"] is net[1] and len(net[:2]) == 2
+    assert nn.Sequential(), "without parts it is a network still"
     with pytest.raises(TypeError, match="part 1 of a Sequential must be a Module or a function, not 3"):
         nn.Sequential(nn.ReLU(), 3)
 
