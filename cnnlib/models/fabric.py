@@ -2,9 +2,10 @@
 
 Each node adds up what comes from the layer before: from the finer scale, the same, and the coarser. A chain of
 convolutions and poolings is one path through the grid, a U-Net a few. Every connection has a strength that is learned;
-a penalty on what the connections cost lets the weak ones die, and what is left is a network for the budget. Source:
-INRIA, "Convolutional neural fabrics" (s2:1797-1850); S. Saxena, J. Verbeek, "Convolutional Neural Fabrics", NIPS 2016;
-T. Veniat, L. Denoyer, "Learning Time/Memory-Efficient Deep Architectures with Budgeted Super Networks", 2017.
+a penalty on what the connections cost lets the weak ones die, and what is left is a network for the budget.
+Source: INRIA, "Convolutional neural fabrics" (s2:1797-1850); S. Saxena, J. Verbeek, "Convolutional Neural Fabrics",
+NIPS 2016; T. Veniat, L. Denoyer, "Learning Time/Memory-Efficient Deep Architectures with Budgeted Super Networks",
+2017.
 """
 
 from .. import nn

@@ -1,9 +1,9 @@
 """The One Hundred Layers Tiramisu: a U-Net made of dense blocks, small for its depth and trained from scratch.
 
 On the way down every block hands on its input beside what it made; on the way up only what it made is enlarged, or the
-maps would become too many ("No up concatenation", says the slide). Source: INRIA, "The One Hundred Layers Tiramisu"
-(s2:1755-1770); S. Jégou et al., "The One Hundred Layers Tiramisu: Fully Convolutional DenseNets for Semantic
-Segmentation", 2017, table 2.
+maps would become too many ("No up concatenation", says the slide).
+Source: INRIA, "The One Hundred Layers Tiramisu" (s2:1755-1770); S. Jégou et al., "The One Hundred Layers Tiramisu:
+Fully Convolutional DenseNets for Semantic Segmentation", 2017, table 2.
 """
 
 from .. import nn

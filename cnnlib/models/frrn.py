@@ -2,9 +2,8 @@
 
 Each unit of the coarse stream looks at the fine one, pooled, and adds what it found to it, enlarged. So the fine stream
 is a residual network whose residuals come from all scales.
-Source: INRIA, "Full-Resolution Residual Networks"
-(s2:1745-1751); T. Pohlen et al., "Full-Resolution Residual Networks for Semantic Segmentation in Street Scenes", CVPR
-2017, table 1.
+Source: INRIA, "Full-Resolution Residual Networks" (s2:1745-1751); T. Pohlen et al., "Full-Resolution Residual Networks
+for Semantic Segmentation in Street Scenes", CVPR 2017, table 1.
 """
 
 from .. import nn

@@ -1,8 +1,8 @@
 """GridNet: rows of one scale each, residual from left to right; columns lead down in the left half, up in the right.
 
-A U-Net, a residual network and a conv-deconv network are each a path, or several, on such a grid. Source: INRIA,
-"Residual conv-deconv grid network for segmentation" (s2:1854-1864); D. Fourure et al., "Residual Conv-Deconv Grid
-Network for Semantic Segmentation", BMVC 2017.
+A U-Net, a residual network and a conv-deconv network are each a path, or several, on such a grid.
+Source: INRIA, "Residual conv-deconv grid network for segmentation" (s2:1854-1864); D. Fourure et al., "Residual
+Conv-Deconv Grid Network for Semantic Segmentation", BMVC 2017.
 """
 
 from itertools import pairwise

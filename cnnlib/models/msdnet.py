@@ -1,8 +1,8 @@
 """MSDNet: coarse and fine features from the first layer on, dense connections, and an answer at several depths.
 
-The network may be stopped at any time: every classifier's answer uses all that was computed before it. Source: INRIA,
-"Multi-scale Dense Convolutional Networks" (s2:1868-1887); G. Huang et al., "Multi-Scale Dense Networks for Resource
-Efficient Image Classification", 2017.
+The network may be stopped at any time: every classifier's answer uses all that was computed before it.
+Source: INRIA, "Multi-scale Dense Convolutional Networks" (s2:1868-1887); G. Huang et al., "Multi-Scale Dense Networks
+for Resource Efficient Image Classification", 2017.
 """
 
 import numpy as np

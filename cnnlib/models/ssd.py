@@ -1,8 +1,8 @@
 """SSD: every place of several feature maps predicts boxes and their classes at once, small boxes from fine maps.
 
-DSSD, its successor, first carries what the coarse maps know back up to the finer ones. Source: INRIA, "Single-shot
-object window regression" (s2:1571-1596); W. Liu et al., "SSD: Single Shot MultiBox Detector", ECCV 2016; C.-Y. Fu et
-al., "DSSD: Deconvolutional Single Shot Detector", 2017.
+DSSD, its successor, first carries what the coarse maps know back up to the finer ones.
+Source: INRIA, "Single-shot object window regression" (s2:1571-1596); W. Liu et al., "SSD: Single Shot MultiBox
+Detector", ECCV 2016; C.-Y. Fu et al., "DSSD: Deconvolutional Single Shot Detector", 2017.
 """
 
 from typing import NamedTuple

@@ -6,10 +6,14 @@ import pytest
 from cnnlib import nn, summary
 from cnnlib.autograd import Tensor
 from cnnlib.autograd import functional as F
-from cnnlib.models import fcn
+from cnnlib.models import _parts, fcn, vgg
 
 VGG_CONVOLUTIONS = 14_714_688  # VGG-16's 138,357,544 without its three fully connected layers
 HIDDEN = (7 * 7 * 512 + 1) * 4096 + (4096 + 1) * 4096
+
+
+def test_the_stages_are_those_of_vgg_16():
+    assert [w for stage in _parts.VGG16 for w in (*stage, "M")] == list(vgg.PATTERNS[16])
 
 
 @pytest.mark.parametrize(
@@ -78,7 +82,9 @@ def test_a_class_stays_at_its_place(stride):
 def test_a_small_one_learns(stride, comes_alive, halves):
     nn.manual_seed(0)
     x, labels = halves()
-    comes_alive(fcn.small(num_classes=2, stride=stride), x, lambda scores: F.cross_entropy(scores, labels), lr=0.01)
+    comes_alive(
+        fcn.small(num_classes=2, stride=stride), x, lambda scores: F.cross_entropy(scores, labels), steps=4, lr=0.01
+    )
 
 
 @pytest.mark.parametrize(

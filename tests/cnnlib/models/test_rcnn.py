@@ -1,5 +1,4 @@
-"""The R-CNN family: figures of the papers, orders of anchors and offsets, losses by plain loops, small ones that
-learn."""
+"""The R-CNN family: figures of the papers, orders of anchors and offsets, losses by loops, small ones that learn."""
 
 import math
 
@@ -48,8 +47,7 @@ def test_proposals_at_full_size():
 
 
 def test_faster_rcnn_at_full_size():
-    """The proposals add their 2,387,510 to Fast R-CNN on the shared map; 600 x 1000 gives a map of 38 x 63, rounded
-    up."""
+    """The proposals add their 2,387,510 to Fast R-CNN on the shared map; 600 x 1000 gives a map of 38 x 63."""
     plan = summary(lambda: rcnn.FasterRCNN(), (3, 600, 1000))
     assert plan.parameters == VGG_CONVOLUTIONS + 2_387_510
     assert plan.output_shape == (38 * 63 * 9, 2)
