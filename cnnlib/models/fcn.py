@@ -11,7 +11,7 @@ import numpy as np
 from .. import nn
 from ..autograd import current_blueprint
 from ..autograd import functional as F
-from ._parts import VGG16, cut, halve, stages
+from ._parts import VGG16, cut, halve, predictor, stages
 
 # For images of 32 x 32 pixels and more, in seconds on two cores.
 SMALL = {"widths": ((8,), (8,), (16,), (16,), (16,)), "hidden": 32, "kernel": 4, "padding": 34, "dropout": 0.0}
@@ -46,9 +46,9 @@ class FCN(nn.Module):
             nn.Conv2d(widths[4][-1], hidden, kernel), nn.ReLU(), nn.Dropout(dropout),
             nn.Conv2d(hidden, hidden, 1), nn.ReLU(), nn.Dropout(dropout),
         )  # fmt: skip
-        self.score = nn.Conv2d(hidden, num_classes, 1)
+        self.score = predictor(hidden, num_classes)  # the authors start these from zeros
         finer = {32: [], 16: [widths[3][-1]], 8: [widths[3][-1], widths[2][-1]]}[stride]
-        self.skips = [nn.Conv2d(width, num_classes, 1) for width in finer]
+        self.skips = [predictor(width, num_classes) for width in finer]
         self.enlarge = [Enlarge(num_classes, 2) for _ in finer]
         self.last = Enlarge(num_classes, stride)
         self.kernel, self.padding, self.stride = kernel, padding, stride

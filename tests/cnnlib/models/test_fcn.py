@@ -83,7 +83,7 @@ def test_a_small_one_learns(stride, comes_alive, halves):
     nn.manual_seed(0)
     x, labels = halves()
     comes_alive(
-        fcn.small(num_classes=2, stride=stride), x, lambda scores: F.cross_entropy(scores, labels), steps=4, lr=0.01
+        fcn.small(num_classes=2, stride=stride), x, lambda scores: F.cross_entropy(scores, labels), steps=6, lr=0.003
     )
 
 
