@@ -6,7 +6,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: setup demo test lab build lint bench clean
+.PHONY: setup demo test lab build weights lint bench clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/done
@@ -35,6 +35,9 @@ lab: setup  ## open the course in JupyterLab
 build: setup  ## notebooks from the lesson sources, and the sample class from the notebooks
 	$(BIN)/autograder build
 	$(BIN)/python tests/submissions/make.py
+
+weights: setup  ## train again what lessons need trained, where its recipe has changed
+	$(BIN)/python -m cnnlib.trained
 
 lint: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -24,6 +24,7 @@ MODULES = [
     "perceptron",
     "plot",
     "shapes",
+    "trained",
     "training",
 ]
 FUNCTIONS = {"summary": "blueprint", "use": "passes", "fit": "training"}  # what is used most, and where it stands
