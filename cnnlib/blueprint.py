@@ -30,6 +30,7 @@ class Row:
     parameters: int  # those that did not come before
     multiply_adds: int
     receptive_field: tuple  # rows and columns of the input image that one output depends on; math.inf is all
+    depth: int  # layers with weights on the longest way from the input to here
 
 
 @dataclass
@@ -47,6 +48,11 @@ class Summary:
     @property
     def multiply_adds(self):
         return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def depth(self):
+        """The layers with weights on the longest way: those side by side count once."""
+        return max(row.depth for row in self.rows)
 
     @property
     def activations(self):
@@ -134,6 +140,7 @@ class Blueprint:
     def __init__(self):
         self.rows, self.path, self.names, self.counted = [], [], {}, set()
         self.reach, self.kept = {}, []  # id of a Tensor: (field, step) of its rows and of its columns
+        self.depth = {}  # id of a Tensor: layers with weights on the longest way to it
 
     def start(self, model):
         self.names = {id(module): path for path, module in model.modules()}
@@ -156,6 +163,7 @@ class Blueprint:
             x for x in inputs if hasattr(x, "requires_grad") and id(x) not in self.reach and id(x) not in self.counted
         ]
         self.counted.update(id(x) for x in new)
+        depth = max((self.depth.get(id(x), 0) for x in inputs), default=0) + (name in (*FILTERED, "linear"))
         module = self.path[-1] if self.path else None
         self.rows.append(
             Row(
@@ -166,17 +174,19 @@ class Blueprint:
                 parameters=sum(x.size for x in new),
                 multiply_adds=_multiply_adds(name, sizes, shape),
                 receptive_field=tuple(extent for extent, _ in field),
+                depth=depth,
             )
         )
-        return self._tensor(shape, field)
+        return self._tensor(shape, field, depth)
 
     def _seen(self, inputs):
         """What the inputs together depend on, for rows and for columns: the largest field, the finest step."""
         reaches = [self.reach[id(x)] for x in inputs if id(x) in self.reach] or [((0, 1), (0, 1))]
         return [(max(r[i][0] for r in reaches), min(r[i][1] for r in reaches)) for i in (0, 1)]
 
-    def _tensor(self, shape, reach):
+    def _tensor(self, shape, reach, depth=0):
         tensor = Tensor(np.broadcast_to(np.float32(0), shape))
+        self.depth[id(tensor)] = depth
         self.reach[id(tensor)] = tuple(reach)
         self.kept.append(tensor)  # so that no other Tensor gets its id
         return tensor

@@ -1,5 +1,6 @@
 """The figures and sliders of the lessons, one file per lesson. Each function returns a picture."""
 
+from .architectures import c3_table, gradient_by_depth, lenet_on_digits, network, zoo
 from .backprop import cascade, explicit_or_implicit, fork, jacobians, learn_digits, linear_gradients
 from .conv_backward import (
     gradient_flow,
