@@ -1,0 +1,63 @@
+"""The convolution of `conv.py`, computed in less time. Read that page first: it is the definition, this is the speed.
+
+Every route takes and returns images with the channels last (`memory.py` says why), one group at a time, and is one file
+with the idea at its top. `routes.py` is the table that chooses:
+
+    point           1 x 1 filters: one product
+    winograd        3 x 3 to 5 x 5 filters: fewer multiplications
+    phases          dilation: interleaved images, then winograd
+    space_to_depth  a large stride: blocks of pixels as channels, then winograd
+    columns         im2col in pieces, for all else; `stamps.py` is its dx
+
+`products.py` has the products of tall matrices that they share.
+"""
+
+import numpy as np
+
+from . import memory, routes
+from .layer import Layer
+
+
+def suits(x, w, b):
+    """Whether there is anything to compute, in a precision that the matrix library knows."""
+    return x.size > 0 and w.size > 0 and _dtype(x, w, b) in (np.float32, np.float64)
+
+
+def forward(x, w, b, stride, padding, dilation, groups, algo=None):
+    """out (N, K, OH, OW) of x (N, C, H, W), w (K, C/groups, FH, FW) and b (K,) or None. The others are pairs."""
+    dtype = _dtype(x, w, b)
+    layer = Layer(w.shape[1], len(w) // groups, w.shape[2:], x.shape[2:], stride, padding, dilation)
+    route = routes.choose(layer, algo).module
+    x = memory.channels_last(x.astype(dtype, copy=False))
+    w = np.ascontiguousarray(w, dtype)
+    parts = zip(_split(x, groups), np.split(w, groups), strict=True)
+    out = _joined([route.forward(x, w, layer) for x, w in parts])
+    if b is not None:
+        memory.add_to_rows(out, b)
+    return memory.channels_first(out)
+
+
+def backward(dout, x, w, b, stride, padding, dilation, groups, algo=None):
+    """dx, dw and db (None where b is None)."""
+    layer = Layer(w.shape[1], len(w) // groups, w.shape[2:], x.shape[2:], stride, padding, dilation)
+    route = routes.choose(layer, algo).module
+    dout = memory.channels_last(dout)
+    x = memory.channels_last(x.astype(dout.dtype, copy=False))
+    w = np.ascontiguousarray(w, dout.dtype)
+    parts = list(zip(_split(x, groups), _split(dout, groups), np.split(w, groups), strict=True))
+    dx = _joined([route.input_gradient(dout, w, layer) for _, dout, w in parts])
+    dw = np.concatenate([route.weight_gradient(x, dout, layer) for x, dout, _ in parts])
+    return memory.channels_first(dx), dw, None if b is None else memory.sum_of_rows(dout)
+
+
+def _dtype(x, w, b):
+    return np.result_type(x, w) if b is None else np.result_type(x, w, b)
+
+
+def _split(x, groups):
+    """x (N, H, W, C) as a list of arrays with C/groups channels."""
+    return [x] if groups == 1 else [np.ascontiguousarray(part) for part in np.split(x, groups, axis=3)]
+
+
+def _joined(parts):
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=3)

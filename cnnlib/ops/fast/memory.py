@@ -1,0 +1,89 @@
+"""How numbers lie in memory, which decides the speed as much as how many there are.
+
+The library's images are (N, C, H, W) to everyone who uses them, but the fast routes keep the channels of a pixel side by
+side: in memory an image is (N, H, W, C), "channels last". Then the window of a filter is a few long runs, every pixel is a
+row of a matrix that needs no copying, and a product's rows are again pixels. What users get is a transposed view.
+
+Work is cut into pieces that fit into the processor's second cache, for main memory is ten times slower, and the pieces
+share one scratch memory, for new memory comes from the system page by page, and each page costs about 1 µs.
+"""
+
+import math
+import threading
+
+import numpy as np
+
+CACHE = 1 << 20  # bytes of one piece of work, about the second cache of one core
+KEEP = 4 << 20  # a scratch array up to this size stays for the next call
+
+_held = threading.local()  # every thread has its own
+
+
+def channels_last(x):
+    """Images (N, C, H, W) as a contiguous (N, H, W, C): no copy if they lie so already.
+
+    >>> channels_last(np.arange(4).reshape(1, 2, 1, 2))
+    array([[[[0, 2],
+             [1, 3]]]])
+    """
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+
+
+def channels_first(x):
+    """(N, H, W, C) as a view (N, C, H, W)."""
+    return x.transpose(0, 3, 1, 2)
+
+
+def scratch(name, shape, dtype):
+    """An array for numbers that nobody needs after the call; the next one with this name gets the same memory.
+
+    >>> one = scratch("example", (2, 3), np.dtype(np.float32))
+    >>> one[...] = 7
+    >>> np.shares_memory(one, scratch("example", (4,), np.dtype(np.float64)))
+    False
+    >>> np.shares_memory(one, scratch("example", (3,), np.dtype(np.float64)))
+    False
+    """
+    size = math.prod(shape) * dtype.itemsize
+    memory = getattr(_held, name, None)
+    if memory is None or memory.size < size:
+        memory = np.empty(size, np.uint8)
+        if size <= KEEP:
+            setattr(_held, name, memory)
+    return memory[:size].view(dtype).reshape(shape)
+
+
+def runs(x):
+    """The last axis as one item that is copied in one go, whatever is in it: (..., C) to (...)."""
+    return x.view(np.dtype((np.void, x.shape[-1] * x.itemsize)))[..., 0]
+
+
+def padded(x, before, size):
+    """x (N, H, W, C) in the midst of zeros, as (N, *size, C): its corner lies at `before`, what sticks out is cut off.
+
+    >>> padded(np.ones((1, 2, 2, 1)), (1, 0), (3, 1))[0, :, :, 0]
+    array([[0.],
+           [1.],
+           [1.]])
+    """
+    if before == (0, 0) and size == x.shape[1:3]:
+        return x
+    out = np.zeros((len(x), *size, x.shape[3]), x.dtype)
+    height, width = (min(n, s - p) for n, s, p in zip(x.shape[1:3], size, before, strict=True))
+    out[:, before[0] : before[0] + height, before[1] : before[1] + width] = x[:, :height, :width]
+    return out
+
+
+def add_to_rows(x, vector):
+    """x (N, H, W, C) += vector (C,), in rows of W·C numbers: a loop over C alone is too short to be quick."""
+    if not x.flags.c_contiguous:  # rows would be a copy
+        x += vector
+        return
+    rows = x.reshape(x.shape[0] * x.shape[1], x.shape[2] * x.shape[3])
+    rows += np.tile(vector, x.shape[2])
+
+
+def sum_of_rows(x):
+    """(C,): the sum over all pixels of x (N, H, W, C), as a product with ones."""
+    rows = x.reshape(x.shape[0] * x.shape[1], x.shape[2] * x.shape[3])
+    return (np.ones(len(rows), x.dtype) @ rows).reshape(x.shape[2], x.shape[3]).sum(axis=0)

@@ -1,0 +1,97 @@
+"""Which way a layer is computed: one table, read from the top, and the first row that suits is taken.
+
+`can` says for which layers a route is right, `pays` for which of them it is also the quickest (measured by
+`benchmarks/layers.py`). Every route is right for any number of images, channels and filters.
+"""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import NamedTuple
+
+from . import columns, phases, point, space_to_depth, winograd
+from .winograd import OUTPUTS
+
+
+class Route(NamedTuple):
+    """A module with `forward`, `input_gradient` and `weight_gradient`, and the layers that it is for."""
+
+    name: str
+    module: ModuleType
+    can: Callable
+    pays: Callable
+
+
+def _square(layer):
+    return layer.kernel[0] == layer.kernel[1] in OUTPUTS
+
+
+def _wide_enough(layer):
+    """Winograd's steps before and after the products are for each channel and filter: many of them share the work."""
+    return min(layer.channels, layer.filters) >= 16 and min(layer.output) >= 4
+
+
+def _blocks_are_square(layer):
+    return max(layer.stride) > 1 and layer.dilation == (1, 1) and _square(space_to_depth.unstrided(layer))
+
+
+def _few_zeros(layer):
+    """3 x 3 at stride 2 becomes 2 x 2 of 2 x 2 blocks, 7 of 16 weights zero, and loses; 11 x 11 at stride 4 wins."""
+    (rows, _), exact = space_to_depth.unstrided(layer).kernel, layer.kernel[0] == 2 * layer.stride[0]
+    return rows > 2 or exact
+
+
+TABLE = (
+    Route(
+        "point",
+        point,
+        can=lambda layer: layer.kernel == (1, 1) and layer.padding == (0, 0),
+        pays=lambda layer: True,
+    ),
+    Route(
+        "winograd",
+        winograd,
+        can=lambda layer: _square(layer) and layer.stride == layer.dilation == (1, 1),
+        pays=lambda layer: layer.kernel[0] >= 3 and _wide_enough(layer),
+    ),
+    Route(
+        "phases",
+        phases,
+        can=lambda layer: _square(layer) and layer.stride == (1, 1),
+        pays=lambda layer: layer.kernel[0] >= 3 and _wide_enough(phases.undilated(layer)[0]),
+    ),
+    Route(
+        "space_to_depth",
+        space_to_depth,
+        can=_blocks_are_square,
+        pays=lambda layer: _few_zeros(layer) and _wide_enough(space_to_depth.unstrided(layer)),
+    ),
+    Route(
+        "columns",
+        columns,
+        can=lambda layer: True,
+        pays=lambda layer: True,
+    ),
+)
+
+
+def choose(layer, algo=None):
+    """The first route of the table that can compute the layer and pays, or the one of this name.
+
+    Raises ValueError where there is no route of this name, or it cannot compute the layer.
+
+    >>> from .layer import Layer
+    >>> choose(Layer(64, 64, (3, 3), (56, 56), padding=(1, 1))).name
+    'winograd'
+    >>> choose(Layer(3, 96, (11, 11), (227, 227), stride=(4, 4))).name
+    'space_to_depth'
+    >>> choose(Layer(1, 6, (5, 5), (32, 32))).name
+    'columns'
+    """
+    if algo is None:
+        return next(route for route in TABLE if route.can(layer) and route.pays(layer))
+    named = [route for route in TABLE if route.name == algo]
+    if not named:
+        raise ValueError(f"algo is {algo!r}, but must be 'direct', None or one of {[route.name for route in TABLE]}")
+    if not named[0].can(layer):
+        raise ValueError(f"algo {algo!r} cannot compute {layer}")
+    return named[0]

@@ -1,0 +1,168 @@
+"""Winograd's convolution: 36 multiplications where the definition takes 144.
+
+A filter with 3 weights that slides to 4 places takes 12 multiplications. But 4 outputs and 3 weights are two polynomials
+of 4 and 3 coefficients, and their product, of degree 5, is known from its values at 6 points: 6 multiplications, one for
+each point. So (1) evaluate the pixels and the weights at 6 points, (2) multiply point by point, (3) interpolate. Steps 1
+and 3 are three small matrices of constants (Cook and Toom). For a correlation, which a convolution layer is, the three are
+transposed and change places, for a correlation is the transpose of a product of polynomials:
+
+    out = Aᵀ [(G w) · (Bᵀ x)]        with x: 6 pixels, w: 3 weights, out: 4 outputs
+
+In two directions it is done to rows and columns: tiles of 6 x 6 pixels, every 4 pixels, give 4 x 4 outputs with 36
+multiplications, not 16 · 9 = 144. With C channels and K filters, step 2 is, at each of the 36 points, a product of a matrix
+(tiles, C) with one (C, K): four times less work than im2col, and no window is copied. Steps 1 and 3 are done once for
+each tile and channel, so with 16 or more channels and filters they are the smaller part.
+
+Points far from 1 magnify rounding errors: 0, ±2/3, ±3/2 and infinity are four times as exact as the 0, ±1, ±2 of the
+paper. A NaN or an infinite pixel spoils all outputs of the tiles that it lies in, not only those that see it.
+
+Inside, images lie side by side, (H, W, B, C): every product is wide then, and tiles overlap as views, without copies.
+Source: A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; S. Winograd, "Arithmetic
+Complexity of Computations", 1980.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from . import memory
+from .memory import runs, scratch
+
+POINTS = {6: (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2), 8: (0, 1, -1, 2, -2, 1 / 2, -1 / 2)}  # and infinity
+OUTPUTS = {2: 5, 3: 4, 4: 3, 5: 4}  # how many at once, for a filter of so many weights
+TILES = 128  # fewer rows than this make a product slow
+
+
+def forward(x, w, layer):
+    """out (N, OH, OW, K) of x (N, H, W, C) and square filters w (K, C, r, r), at stride 1."""
+    return _correlate(x, _at_points(w).swapaxes(1, 2), w.shape[2], layer.padding)
+
+
+def input_gradient(dout, w, layer):
+    """dx: the forward pass of dout with the filters turned by 180°, which turns the columns of G."""
+    return _correlate(dout, _at_points(w, turned=True), w.shape[2], layer.backwards.padding)
+
+
+def weight_gradient(x, dout, layer):
+    """dw (K, C, r, r). Each of the three steps is linear, so the way back is the transposed steps in reverse."""
+    r = layer.kernel[0]
+    at, _, bt = cook_toom(r, x.dtype)
+    m, points = at.shape
+    (_, oh, ow, filters), channels = dout.shape, x.shape[3]
+    total = np.zeros((points * points, filters, channels), x.dtype)
+    part = np.empty_like(total)
+    for images, rows in _pieces(len(x), oh, ow, m, points, max(channels, filters), x.itemsize):
+        pixels = _tiles(x[images], bt, m, layer.padding, rows, ow, "x")
+        gradients = _tiles(dout[images], at.T, m, (0, 0), rows, ow, "dout")
+        total += np.matmul(gradients.swapaxes(1, 2), pixels, out=part)
+    return (total.reshape(points * points, -1).T @ _plane(r, x.dtype)).reshape(filters, channels, r, r)
+
+
+@lru_cache
+def cook_toom(r, dtype):
+    """Aᵀ (m, n), G (n, r) and Bᵀ (n, n) for m outputs of a filter of r weights, where n = m + r - 1.
+
+    >>> at, g, bt = cook_toom(3, np.dtype(float))
+    >>> x, w = np.array([1.0, 2, 3, 5, 8, 13]), np.array([1.0, 1, -1])
+    >>> at @ ((g @ w) * (bt @ x)) - np.correlate(x, w) < 1e-14
+    array([ True,  True,  True,  True])
+    """
+    m = OUTPUTS[r]
+    n = m + r - 1
+    at = np.array(POINTS[n])
+    powers = np.vander(at, n, increasing=True)
+    infinity = np.eye(n)[-1:]  # there, only the highest coefficient counts
+    others = [np.delete(at, i) for i in range(n - 1)]
+    scale = np.array([np.prod(a - rest) for a, rest in zip(at, others, strict=True)])[:, None]
+    evaluate_out = np.vstack([powers[:, :m], infinity[:, -m:]])
+    evaluate_w = np.vstack([powers[:, :r] / scale, infinity[:, -r:]])
+    lagrange = [np.append(np.poly(rest)[::-1], 0) for rest in others]  # the polynomials that are 0 at the other points
+    interpolate = np.vstack([*lagrange, np.poly(at)[::-1]])
+    return tuple(np.ascontiguousarray(matrix, dtype) for matrix in (evaluate_out.T, evaluate_w, interpolate))
+
+
+# ---------------------------------------------------------------------------------------------------------- the steps
+
+
+@lru_cache
+def _plane(r, dtype):
+    """G in both directions: the n·n points from r·r weights."""
+    g = cook_toom(r, dtype)[1]
+    return np.kron(g, g)
+
+
+def _at_points(w, turned=False):
+    """The filters (K, C, r, r) at all points: (n·n, K, C)."""
+    k, c, r, _ = w.shape
+    plane = _plane(r, w.dtype)
+    return ((plane[:, ::-1] if turned else plane) @ w.reshape(k * c, r * r).T).reshape(len(plane), k, c)
+
+
+def _correlate(x, filters, r, padding):
+    """out (N, OH, OW, K) from x (N, H, W, C) and filters (n·n, C, K) at their points."""
+    at, _, bt = cook_toom(r, x.dtype)
+    m, n = at.shape
+    images, height, width, channels = x.shape
+    oh, ow, k = height + 2 * padding[0] - r + 1, width + 2 * padding[1] - r + 1, filters.shape[2]
+    out = np.empty((images, oh, ow, k), x.dtype)
+    for some, rows in _pieces(images, oh, ow, m, n, max(channels, k), x.itemsize):
+        tiles = _tiles(x[some], bt, m, padding, rows, ow, "x")
+        products = np.matmul(tiles, filters, out=scratch("products", (n * n, tiles.shape[1], k), x.dtype))
+        target = out[some, rows.start * m : rows.stop * m]
+        _outputs(products, at, target)
+    return out
+
+
+def _pieces(images, oh, ow, m, n, channels, itemsize):
+    """(slice of images, range of tile rows) for pieces of work that fit into the cache."""
+    down, across = -(-oh // m), -(-ow // m)
+    tiles = max(TILES, memory.CACHE // (n * n * channels * itemsize))
+    some = min(images, max(1, round(tiles / (down * across))))
+    rows = down if tiles >= down * across / 2 else max(1, tiles // across)
+    for first in range(0, images, some):
+        for row in range(0, down, rows):
+            yield slice(first, min(first + some, images)), range(row, min(row + rows, down))
+
+
+def _tiles(x, matrix, step, padding, rows, ow, name):
+    """Tiles of t x t pixels, `step` apart, both directions multiplied by the matrix (q, t): (q·q, tiles, C)."""
+    images, channels = len(x), x.shape[3]
+    (q, t), down, across = matrix.shape, len(rows), -(-ow // step)
+    height, width = (down - 1) * step + t, (across - 1) * step + t
+    line = images * channels  # one pixel of all images; a row is `width` of them
+    side = scratch("padded", (height, width, images, channels), x.dtype)
+    into_rows, from_rows = _overlap(padding[0] - rows.start * step, x.shape[1], height)
+    into_columns, from_columns = _overlap(padding[1], x.shape[2], width)
+    for frame in (side[: into_rows.start], side[into_rows.stop :]):
+        frame[...] = 0
+    for frame in (side[:, : into_columns.start], side[:, into_columns.stop :]):
+        frame[...] = 0
+    runs(side)[into_rows, into_columns] = runs(x)[:, from_rows, from_columns].transpose(1, 2, 0)
+
+    item, row = x.itemsize, width * line
+    strips = np.ndarray((down, t, row), x.dtype, side, strides=(step * row * item, row * item, item))  # they overlap
+    strips = np.matmul(matrix, strips, out=scratch("strips", (down, q, row), x.dtype))
+    steps = (q * row * item, row * item, step * line * item, line * item, item)
+    windows = np.ndarray((down, q, across, t, line), x.dtype, strips, strides=steps)
+    out = scratch(name, (q, q, down, across, line), x.dtype)
+    np.matmul(matrix, windows, out=out.transpose(2, 0, 3, 1, 4))
+    return out.reshape(q * q, down * across * images, channels)
+
+
+def _overlap(start, length, size):
+    """Where `length` pixels lie among `size` places, if the first is at `start`: the places, and which pixels."""
+    first = max(0, start)
+    last = max(first, min(size, start + length))
+    return slice(first, last), slice(first - start, last - start)
+
+
+def _outputs(products, at, out):
+    """Interpolates products (n·n, tiles, K) and puts the outputs, m x m of each tile, in their places."""
+    (m, n), (images, oh, ow, k) = at.shape, out.shape
+    down, across, line = -(-oh // m), -(-ow // m), images * k
+    columns = scratch("columns", (down, n, across, m, line), out.dtype)
+    np.matmul(at, products.reshape(n, n, down, across, line).transpose(2, 0, 3, 1, 4), out=columns)
+    columns = columns.reshape(down, n, across * m * line)
+    pixels = np.matmul(at, columns, out=scratch("pixels", (down, m, across * m * line), out.dtype))
+    pixels = pixels.reshape(down * m, across * m, images, k)
+    runs(out)[...] = runs(pixels)[:oh, :ow].transpose(2, 0, 1)
