@@ -6,7 +6,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: setup demo test lab build weights lint bench clean
+.PHONY: setup demo test lab build slides pages weights lint bench clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/done
@@ -36,6 +36,9 @@ build: setup  ## notebooks from the lesson sources, and the sample class from th
 	$(BIN)/autograder build
 	$(BIN)/python tests/submissions/make.py
 
+slides pages: setup  ## every lesson, or LESSONS="05_conv_backward ...", as slides or as a page that opens offline
+	$(BIN)/autograder $@ $(LESSONS)
+
 weights: setup  ## train again what lessons need trained, where its recipe has changed
 	$(BIN)/python -m cnnlib.trained
 
@@ -46,4 +49,4 @@ bench: setup  ## our time per submission against nbgrader's own
 	$(BIN)/python benchmarks/grading_overhead.py
 
 clean:
-	rm -rf demo .pytest_cache .ruff_cache
+	rm -rf demo slides pages .pytest_cache .ruff_cache

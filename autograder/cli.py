@@ -1,4 +1,4 @@
-"""`autograder build | check | grade | doctor`"""
+"""`autograder build | slides | pages | check | grade | doctor`"""
 
 import argparse
 import sys
@@ -18,6 +18,10 @@ def main(argv=None):
         "build", help="make the instructor's and the student's notebooks from the lesson sources"
     )
     build.add_argument("lesson", nargs="*", help="such as 05_conv_backward; default: all")
+
+    for kind, each in (("slides", "slides for a lecture"), ("pages", "one page to read")):
+        command = commands.add_parser(kind, help=f"run the demos and make each lesson {each}: an HTML file, offline")
+        command.add_argument("lesson", nargs="*", help="such as 05_conv_backward; default: all")
 
     check = commands.add_parser(
         "check", help="grade the instructor's version (full marks) and the release (none) of a lesson"
@@ -95,6 +99,13 @@ def _build(args):
     print("\n".join(map(str, changed)) or "The notebooks are up to date.")
 
 
+def _export(args):
+    from autograder.export import export
+
+    for path in export(_course(), args.command, args.lesson):
+        print(path.relative_to(Path.cwd()), flush=True)
+
+
 def _check(args):
     from autograder.grade import check_lessons
 
@@ -139,7 +150,7 @@ def _doctor(args):
         sandbox.close()
 
 
-COMMANDS = {"build": _build, "check": _check, "grade": _grade, "doctor": _doctor}
+COMMANDS = {"build": _build, "slides": _export, "pages": _export, "check": _check, "grade": _grade, "doctor": _doctor}
 
 if __name__ == "__main__":
     sys.exit(main())
