@@ -85,26 +85,28 @@ def stage(folder: Path, withheld: tuple[str, ...]) -> None:
         shutil.copytree(library, folder / "cnnlib", ignore=shutil.ignore_patterns("__pycache__"))
     for name in withheld:
         path = withheld_file(name)
-        source = path.read_text() if path else None
         if path is None or library not in path.parents:
             raise SandboxError(
                 f"The notebook withholds {name!r}, but cnnlib has no such function; correct `withheld` in the lesson."
             )
         target = folder / "cnnlib" / path.relative_to(library)
-        target.write_text(stand_in(source))
+        if path.is_dir():
+            shutil.rmtree(target)
+        else:
+            target.write_text(stand_in(path.read_text()))
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
     folder.chmod(0o755)
 
 
 def withheld_file(name: str) -> Path | None:
-    """The file that defines the library function `name`, such as "cnnlib.ops.conv2d_forward"."""
+    """The file that defines the library function `name`, such as "cnnlib.ops.conv2d_forward", or a package's folder."""
     module, _, function = name.rpartition(".")
     try:
-        code = getattr(importlib.import_module(module), function).__code__
+        found = getattr(importlib.import_module(module), function)
+        return Path(found.__path__[0] if hasattr(found, "__path__") else found.__code__.co_filename)
     except (ImportError, AttributeError, ValueError):
         return None
-    return Path(code.co_filename)
 
 
 def bubblewrap() -> str | None:
