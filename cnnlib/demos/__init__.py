@@ -17,3 +17,16 @@ from .conv_backward import (
 )
 from .conv_dims import costs, dot_over_depth, neurons, shrinking, windows
 from .convolution import connections, correlation, flip, gallery, sliding_window, volumes, weight_counts
+from .perceptrons import activations, convergence, learn_xor, losses, mark_one, similarity, table
+from .training import (
+    dying,
+    inputs_or_outputs,
+    library_run,
+    masks,
+    normalise,
+    normalised_signal,
+    rim,
+    signal,
+    training_run,
+    valley,
+)
