@@ -1,12 +1,12 @@
 """The arithmetic of arrays as pairs: what a Tensor's `+ * ** @`, sum, reshape, transpose and [...] are made of.
 
-The arrays of `multiply` have one shape; `broadcast_to` brings them there, and its backward pass is a sum. The backward
-passes raise ValueError where dout has another shape than out.
+The arrays of `multiply` have one shape; `broadcast_to` brings them there, and its backward pass is a sum. Gradients have
+the precision of out; the backward passes raise ValueError where dout has another shape than out.
 """
 
 import numpy as np
 
-from ._arguments import real, same_shape
+from ._arguments import real, upstream
 
 
 def broadcast_to_forward(x, shape):
@@ -19,16 +19,15 @@ def broadcast_to_forward(x, shape):
     """
     x = real(x, "x")
     out = np.broadcast_to(x, shape)
-    return out, (x.shape, out.shape)
+    return out, (x.shape, out.shape, x.dtype)
 
 
 def broadcast_to_backward(dout, cache):
     """dx: every number went to several places, so what comes back from them is added."""
-    x_shape, out_shape = cache
-    dout = real(dout, "dout")
-    same_shape(dout, out_shape)
+    x_shape, out_shape, dtype = cache
+    dout = upstream(dout, out_shape, dtype)
     new = dout.ndim - len(x_shape)
-    repeated = tuple(i for i, n in enumerate((0,) * new + x_shape) if n != dout.shape[i])
+    repeated = tuple(i for i, n in enumerate(dout.shape) if i < new or n != x_shape[i - new])
     return dout.sum(axis=repeated, keepdims=True, dtype=dout.dtype).reshape(x_shape)
 
 
@@ -41,14 +40,14 @@ def multiply_forward(x, y):
     x, y = real(x, "x"), real(y, "y")
     if x.shape != y.shape:
         raise ValueError(f"x has shape {x.shape}, but y has {y.shape}")
-    return x * y, (x, y)
+    out = x * y
+    return out, (x, y, out.dtype)
 
 
 def multiply_backward(dout, cache):
     """dx = dout y, dy = dout x: each gets the other as its slope."""
-    x, y = cache
-    dout = real(dout, "dout")
-    same_shape(dout, x.shape)
+    x, y, dtype = cache
+    dout = upstream(dout, x.shape, dtype)
     return dout * y, dout * x
 
 
@@ -63,10 +62,11 @@ def power_forward(x, exponent):
 
 
 def power_backward(dout, cache):
-    """dx = dout exponent x^(exponent - 1)."""
+    """dx = dout exponent x^(exponent - 1), and 0 for the exponent 0, also where x is 0."""
     x, exponent = cache
-    dout = real(dout, "dout")
-    same_shape(dout, x.shape)
+    dout = upstream(dout, x.shape, x.dtype)
+    if exponent == 0:  # x^0 is 1 everywhere, and 0 times 0^-1 would be NaN
+        return np.zeros_like(dout)
     return dout * (exponent * x ** np.asarray(exponent - 1, x.dtype)).astype(x.dtype, copy=False)
 
 
@@ -79,14 +79,14 @@ def matmul_forward(x, y):
     x, y = real(x, "x"), real(y, "y")
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[0]:
         raise ValueError(f"matrices of shapes {x.shape} and {y.shape} cannot be multiplied")
-    return x @ y, (x, y)
+    out = x @ y
+    return out, (x, y, out.dtype)
 
 
 def matmul_backward(dout, cache):
     """dx = dout yᵀ, dy = xᵀ dout."""
-    x, y = cache
-    dout = real(dout, "dout")
-    same_shape(dout, (len(x), y.shape[1]))
+    x, y, dtype = cache
+    dout = upstream(dout, (len(x), y.shape[1]), dtype)
     return dout @ y.T, x.T @ dout
 
 
@@ -97,13 +97,13 @@ def sum_forward(x, axis=None, keepdims=False):
     array([4., 6.])
     """
     x = real(x, "x")
-    return x.sum(axis=axis, keepdims=keepdims, dtype=x.dtype), (x.shape, axis)
+    return x.sum(axis=axis, keepdims=keepdims, dtype=x.dtype), (x.shape, axis, x.dtype)
 
 
 def sum_backward(dout, cache):
     """dx: every term of the sum gets dout."""
-    x_shape, axis = cache
-    dout = real(dout, "dout")
+    x_shape, axis, dtype = cache
+    dout = real(dout, "dout").astype(dtype, copy=False)
     kept = _kept(x_shape, axis)
     if dout.size != np.prod(kept, dtype=int):
         raise ValueError(f"dout has shape {dout.shape}, but the sum over axis {axis} of {x_shape} has {kept}")
@@ -118,15 +118,13 @@ def reshape_forward(x, shape):
     """
     x = real(x, "x")
     out = x.reshape(shape)
-    return out, (x.shape, out.shape)
+    return out, (x.shape, out.shape, x.dtype)
 
 
 def reshape_backward(dout, cache):
     """dx: dout in the shape of x."""
-    x_shape, out_shape = cache
-    dout = real(dout, "dout")
-    same_shape(dout, out_shape)
-    return dout.reshape(x_shape)
+    x_shape, out_shape, dtype = cache
+    return upstream(dout, out_shape, dtype).reshape(x_shape)
 
 
 def transpose_forward(x, axes=None):
@@ -138,15 +136,14 @@ def transpose_forward(x, axes=None):
     """
     x = real(x, "x")
     out = x.transpose(axes)
-    return out, (axes, out.shape)
+    return out, (axes, out.shape, x.dtype)
 
 
 def transpose_backward(dout, cache):
     """dx: the axes of dout put back."""
-    axes, out_shape = cache
-    dout = real(dout, "dout")
-    same_shape(dout, out_shape)
-    return dout.transpose(None if axes is None else np.argsort(axes))
+    axes, out_shape, dtype = cache
+    back = None if axes is None else np.argsort(np.mod(axes, len(axes)))
+    return upstream(dout, out_shape, dtype).transpose(back)
 
 
 def getitem_forward(x, index):
@@ -158,14 +155,13 @@ def getitem_forward(x, index):
     """
     x = real(x, "x")
     out = x[index]
-    return out, (x.shape, index, out.shape)
+    return out, (x.shape, index, out.shape, x.dtype)
 
 
 def getitem_backward(dout, cache):
     """dx: 0 but for what was taken; what was taken twice gets both gradients."""
-    x_shape, index, out_shape = cache
-    dout = real(dout, "dout")
-    same_shape(dout, out_shape)
+    x_shape, index, out_shape, dtype = cache
+    dout = upstream(dout, out_shape, dtype)
     dx = np.zeros(x_shape, dout.dtype)
     np.add.at(dx, index, dout)
     return dx
