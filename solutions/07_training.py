@@ -257,8 +257,8 @@ check.function(batchnorm_forward, by_columns, cases, returns=parts, mistakes=kno
 ### END HIDDEN TESTS
 
 # %% test="batchnorm_forward_use" points=3
-# Hidden: use, with one example and several; and a training over many batches whose
-# running statistics must come close to those of all the data.
+# Hidden: use, with one example and several; and the running statistics after a
+# training over many batches.
 ### BEGIN HIDDEN TESTS
 from autograder.mistakes import known
 from cnnlib import check
@@ -858,7 +858,8 @@ demos.training_run(train_step if use_mine else None, steps=200)
 # ## The same with the library
 #
 # You have now written what `cnnlib` offers as layers and as `fit`: `nn.Linear` and `nn.Conv2d` start with `he_init`, `nn.BatchNorm2d` keeps
-# running statistics, `nn.Dropout` draws masks, and `fit` repeats `train_step` over mini-batches. Its `weight_decay` is $2\lambda$.
+# running statistics, `nn.Dropout` draws masks, and `fit` repeats `train_step` over mini-batches. Its `weight_decay` is $2\lambda$, here for all
+# parameters alike, as in PyTorch.
 
 # %%
 from cnnlib import nn

@@ -27,7 +27,7 @@ def signal(scale=1.0):
     "Histograms of the activations of a few of ten ReLU layers on handwritten digits, and beside them their standard "
     "deviation by depth on a logarithmic axis, at scale {scale}, with batch normalisation {batch_norm}. With it, every "
     "layer looks alike at every scale; without it, the signal shrinks or grows.",
-    scale=SCALES,
+    scale=(0.1, 1.0, 10.0),
     batch_norm=(False, True),
 )
 def normalised_signal(scale=0.1, batch_norm=True):
@@ -126,15 +126,7 @@ def _size(values):
 )
 def dying(lr=1.0, steps=100):
     """Which units of a hidden layer still answer to any digit after training with this learning rate."""
-    x, _, y, _ = _digits()
-    rng, params = np.random.default_rng(2), _he((64, 100, 10))
-    losses = []
-    for _ in range(steps):
-        batch = rng.integers(len(x), size=64)
-        loss, grads = network(params, x[batch], y[batch])
-        losses.append(loss)
-        params = [p - lr * g for p, g in zip(params, grads, strict=True)]
-    on = x @ params[0].T + params[1] > 0
+    on, losses = _answers(lr, steps)
     dead = ~on.any(axis=0)
     order = np.argsort(on.mean(axis=0))
     colours = np.where(on[:60, order, None], tint(BLUE, 0.75), 1.0)
@@ -149,6 +141,19 @@ def dying(lr=1.0, steps=100):
     panes[1].text(steps, np.log(10) + 0.1, "guessing", color=GREY, ha="right", va="bottom")
     panes[1].set(title=f"loss, lr = {lr:g}", xlabel="step", ylim=(0, 5))
     return figure
+
+
+def _answers(lr, steps):
+    """Which of 100 hidden units (columns) is active for which digit (rows) after training, and the losses."""
+    x, _, y, _ = _digits()
+    rng, params = np.random.default_rng(2), _he((64, 100, 10))
+    losses = []
+    for _ in range(steps):
+        batch = rng.integers(len(x), size=64)
+        loss, grads = network(params, x[batch], y[batch])
+        losses.append(loss)
+        params = [p - lr * g for p, g in zip(params, grads, strict=True)]
+    return x @ params[0].T + params[1] > 0, losses
 
 
 def _he(widths, factor=1.0, seed=0, norm=False):
@@ -189,14 +194,18 @@ def network(params, x, y):
     return float(loss), grads
 
 
-def _scores(params, x):
-    """The same network forward, with the statistics of all of x."""
+def _right(params, seen, x, y):
+    """The part of x whose largest score is at its label; batch norm uses the statistics of the digits seen in training."""
     pairs = list(zip(params[::2], params[1::2], strict=True))
     for k, (a, b) in enumerate(pairs):
-        x = x @ a.T + b if a.ndim == 2 else ops.batch_norm_forward(x, a, b)[0]
+        if a.ndim == 2:
+            seen, x = seen @ a.T + b, x @ a.T + b
+        else:
+            seen, cache = ops.batch_norm_forward(seen, a, b)
+            x = ops.batch_norm_forward(x, a, b, cache.mean, cache.var)[0]
         if k + 1 < len(pairs) and pairs[k + 1][0].ndim == 2:
-            x = np.maximum(x, 0)
-    return x
+            seen, x = np.maximum(seen, 0), np.maximum(x, 0)
+    return float(np.mean(x.argmax(axis=1) == y))
 
 
 @flipbook(
@@ -255,17 +264,12 @@ def masks(p=0.5):
     "learning rate {lr} and momentum {momentum}. Without momentum the path crawls along the valley, or climbs out of it where "
     "the rate is too large; with 0.8 it comes much further in as many steps; with 0.95 it shoots past the goal.",
     lr=(0.03, 0.07, 0.09),
-    momentum=(0.0, 0.5, 0.8, 0.95),
+    momentum=(0.0, 0.8, 0.95),
 )
 def valley(lr=0.03, momentum=0.0, steps=40):
     """Gradient descent with momentum on 0.5 (0.2 a² + 25 b²)."""
-    curvature, w = np.array([0.2, 25.0]), np.array([-9.0, 1.6])
-    v, path = np.zeros(2), [w]
-    for _ in range(steps):
-        v = momentum * v + curvature * w
-        w = w - lr * v
-        path.append(w)
-    path, turn = np.array(path), np.linspace(0, 2 * np.pi, 90)
+    curvature, path = np.array([0.2, 25.0]), _path(lr, momentum, steps)
+    turn = np.linspace(0, 2 * np.pi, 90)
     figure, ax = axes(width=9.5, height=3.4)
     for level in (0.5, 2, 8, 18, 32):
         radii = np.sqrt(2 * level / curvature)
@@ -277,6 +281,16 @@ def valley(lr=0.03, momentum=0.0, steps=40):
     words = f"loss after {steps} steps: {end:.2g}" if end < 1e4 else f"diverged: the loss is {end:.0e}"
     ax.set_title(f"lr = {lr:g}, momentum = {momentum:g}:   {words}", loc="left")
     return figure
+
+
+def _path(lr, momentum, steps):
+    w, v = np.array([-9.0, 1.6]), np.zeros(2)
+    path = [w]
+    for _ in range(steps):
+        v = momentum * v + np.array([0.2, 25.0]) * w
+        w = w - lr * v
+        path.append(w)
+    return np.array(path)
 
 
 @panel(
@@ -295,7 +309,7 @@ def rim(lam=0.0, examples=100, steps=400, lr=0.3):
     figure, panes = axes(10, width=11, height=2.1)
     for k, ax in enumerate(panes):
         image(ax, params[0][k].reshape(8, 8), str(k), SIGNED, vmin=-2.5, vmax=2.5)
-    right = np.mean(_scores(params, held_out).argmax(1) == labels)
+    right = _right(params, x, held_out, labels)
     figure.suptitle(f"λ = {lam:g}: {right:.1%} of the held-out digits are right", fontsize=16)
     return figure
 
@@ -333,7 +347,7 @@ def training_run(train_step=None, steps=200, layers=6, lr=0.02, lam=1e-5):
             losses.append(float(loss))
         smooth = np.convolve(losses, np.ones(9) / 9, "valid")
         panes[0].plot(np.arange(len(smooth)) + 4, smooth, color=colour, ls=line, lw=3, label=name)
-        rights[name] = np.mean(_scores(params, held_out).argmax(1) == labels), colour
+        rights[name] = _right(params, x, held_out, labels), colour
     panes[0].set(title="training loss (mean of 9 steps)", xlabel="step", ylim=(0, 4.2), yticks=range(4))
     panes[0].legend(fontsize=13, loc="upper right", ncols=2)
     names = list(rights)
