@@ -54,4 +54,4 @@ def source(function, name):
 
 
 # The files of the lessons register their entries with the decorators above.
-from autograder.mistakes import architectures, backprop, conv_backward, conv_dims, convolution, training  # noqa: E402
+from autograder.mistakes import architectures, backprop, conv_backward, conv_dims, convolution, neurons, training  # noqa: E402
