@@ -199,6 +199,7 @@ def col2im(node, x, image_shape, block_shape):
 @runs("Pad")
 def pad(node, x, pads, value=None, axes=None):
     """A value that is not 0: zeros around, and the value wherever ones around were not."""
+    assert node.get("mode", b"constant") == b"constant"
     every = np.zeros((2, 4), int)
     every[:, np.arange(4) if axes is None else axes] = pads.reshape(2, -1)
     assert not every[:, :2].any(), "our padding is of the last two axes"
