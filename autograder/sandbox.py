@@ -7,6 +7,7 @@ No network, no course folder, no environment but what is listed here.
 import ast
 import contextlib
 import importlib.util
+import inspect
 import os
 import re
 import shutil
@@ -100,12 +101,12 @@ def stage(folder: Path, withheld: tuple[str, ...]) -> None:
 
 
 def withheld_file(name: str) -> Path | None:
-    """The file that defines the library function `name`, such as "cnnlib.ops.conv2d_forward", or a package's folder."""
+    """The file that defines the library's function or class `name`, such as "cnnlib.ops.conv2d_forward"; a package's folder."""
     module, _, function = name.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), function)
-        return Path(found.__path__[0] if hasattr(found, "__path__") else found.__code__.co_filename)
-    except (ImportError, AttributeError, ValueError):
+        return Path(found.__path__[0] if hasattr(found, "__path__") else inspect.getfile(found))
+    except (ImportError, AttributeError, ValueError, TypeError):
         return None
 
 

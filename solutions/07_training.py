@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   autograder: {withheld: [cnnlib.ops.batch_norm_forward, cnnlib.ops.batch_norm_backward, cnnlib.ops.dropout_forward, cnnlib.ops.dropout_backward, cnnlib.nn.kaiming]}
+#   autograder: {withheld: [cnnlib.ops.batch_norm_forward, cnnlib.ops.batch_norm_backward, cnnlib.ops.dropout_forward, cnnlib.ops.dropout_backward, cnnlib.nn.kaiming, cnnlib.optim.SGD]}
 # ---
 
 # %% [markdown]
@@ -26,6 +26,7 @@ check.withhold(
     "cnnlib.ops.dropout_forward",
     "cnnlib.ops.dropout_backward",
     "cnnlib.nn.kaiming",
+    "cnnlib.optim.SGD",
 )
 
 # %% [markdown]
