@@ -1,9 +1,8 @@
 """LeNet-5, as its paper has it and as one would build it today.
 
-Source: Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998; INRIA, LeNet.
+Source: INRIA, "CNN architectures: LeNet (1998)" (s2:1218-1236); Y. LeCun, L. Bottou, Y. Bengio, P. Haffner,
+"Gradient-Based Learning Applied to Document Recognition", Proceedings of the IEEE 1998.
 """
-
-import math
 
 import numpy as np
 
@@ -19,6 +18,29 @@ C3_TABLE = (
     *((i, (i + 1) % 6, (i + 3) % 6, (i + 4) % 6) for i in range(3)),
     tuple(range(6)),
 )
+
+# What the 84 units of F6 should show for each digit: a picture of 7 x 12 pixels, # for 1 and . for -1 (drawn anew).
+DIGITS = """
+.#####. ...##.. .#####. .#####. ....##. ####### .#####. ####### .#####. .#####.
+##...## ..###.. ##...## ##...## ...###. ##..... ##...## .....## ##...## ##...##
+##...## .####.. ##...## .....## ..####. ##..... ##..... .....## ##...## ##...##
+##...## ...##.. .....## .....## .##.##. ##..... ##..... ....##. ##...## ##...##
+##...## ...##.. ....##. .....## ##..##. ##..... ##..... ....##. ##...## ##...##
+##...## ...##.. ...##.. ..####. ##..##. ######. ######. ...##.. .#####. ##...##
+##...## ...##.. ..##... .....## ##..##. .....## ##...## ...##.. ##...## .######
+##...## ...##.. .##.... .....## ####### .....## ##...## ..##... ##...## .....##
+##...## ...##.. ##..... .....## ....##. .....## ##...## ..##... ##...## .....##
+##...## ...##.. ##..... .....## ....##. .....## ##...## .##.... ##...## .....##
+##...## ...##.. ##..... ##...## ....##. ##...## ##...## .##.... ##...## ##...##
+.#####. ..####. ####### .#####. ....##. .#####. .#####. .##.... .#####. .#####.
+"""
+
+
+def digit_patterns():
+    """The pictures of the ten digits as (10, 84) numbers, each 1 or -1."""
+    rows = [line.split() for line in DIGITS.split("\n") if line]
+    pictures = ["".join(parts) for parts in zip(*rows, strict=True)]
+    return np.array([[1 if pixel == "#" else -1 for pixel in picture] for picture in pictures], np.float32)
 
 
 def c3_mask():
@@ -37,7 +59,7 @@ def table(slides=True):
     """The numbers of trained parameters, layer by layer.
 
     slides: as the lecture counts, with a bias for every pair of input and output map in C5, and without biases in F6 and
-    the output; otherwise one bias for each filter and unit. Source: INRIA, LeNet; see the course's errata.
+    the output; otherwise one bias for each filter and unit, 60,000 numbers together, as the paper says.
 
     >>> table()
     {'C1': 156, 'S2': 12, 'C3': 1516, 'S4': 32, 'C5': 49920, 'F6': 10080, 'output': 840}
@@ -54,10 +76,8 @@ class Subsampling(nn.Module):
     """The mean of 2 x 2 pixels, times a trained coefficient and plus a trained bias for each map, through a squashing."""
 
     def __init__(self, channels):
-        self.weight, self.bias = (
-            nn.Parameter(nn.constant((1, channels, 1, 1), 1)),
-            nn.Parameter(nn.constant((1, channels, 1, 1))),
-        )
+        self.weight = nn.Parameter(nn.constant((1, channels, 1, 1), 1))
+        self.bias = nn.Parameter(nn.constant((1, channels, 1, 1)))
 
     def forward(self, x):
         return squash(F.avg_pool2d(x, kernel_size=2) * self.weight + self.bias)
@@ -79,22 +99,43 @@ class TableConv(nn.Module):
 class LeNet5(nn.Module):
     """The network of 1998: images of 32 x 32, ten scores.
 
-    output="rbf" has the paper's output: the squared distance of the 84 units of F6 to a fixed pattern of each class, here
-    random signs; as larger scores are better, its negative is given. "linear" has 84 weights for each class instead.
+    output="rbf" has the paper's output: the squared distance of the 84 units of F6 to a fixed picture of each digit; as
+    larger scores are better, its negative is given. output="linear" has 84 weights for each class instead. Raises
+    ValueError for another output, and for other than ten classes with pictures of ten digits.
+
+    >>> LeNet5("rbf").count(), LeNet5("linear").count()
+    (60000, 60850)
     """
 
-    def __init__(self, output="rbf", num_classes=10):
-        self.c1, self.s2 = nn.Conv2d(1, 6, 5), Subsampling(6)
+    def __init__(self, output="rbf", num_classes=10, in_channels=1):
+        if output not in ("rbf", "linear"):
+            raise ValueError(f"output is {output!r}, but must be 'rbf' or 'linear'")
+        if output == "rbf" and num_classes != 10:
+            raise ValueError(f"there are pictures of 10 digits, but num_classes is {num_classes}: take output='linear'")
+        self.c1, self.s2 = nn.Conv2d(in_channels, 6, 5), Subsampling(6)
         self.c3, self.s4 = TableConv(C3_TABLE, 5), Subsampling(16)
         self.c5, self.f6 = nn.Conv2d(16, 120, 5), nn.Linear(120, 84)
-        self.output = nn.Linear(84, num_classes) if output == "linear" else None
-        self.patterns = np.sign(np.random.default_rng(0).normal(size=(num_classes, 84))).astype(np.float32)
+        self.output = nn.Linear(84, num_classes) if output == "linear" else Distances(digit_patterns())
 
     def forward(self, x):
         x = self.s2(squash(self.c1(x)))
         x = self.s4(squash(self.c3(x)))
-        x = squash(self.f6(F.flatten(squash(self.c5(x)))))
-        return self.output(x) if self.output else -rbf(x, self.patterns)
+        x = F.flatten(squash(self.c5(x)))
+        return self.output(squash(self.f6(x)))
+
+
+class Distances(nn.Module):
+    """The negative squared distance of each row of x (N, D) to each of the fixed patterns (classes, D).
+
+    |x - p|² is |x|² - 2 x·p + |p|². The patterns are not trained.
+    """
+
+    def __init__(self, patterns):
+        self.patterns = patterns
+
+    def forward(self, x):
+        squares = (x * x).sum(axis=1, keepdims=True)
+        return (x @ self.patterns.T) * 2 - squares - (self.patterns**2).sum(axis=1)
 
 
 def lenet5(in_channels=1, num_classes=10):
@@ -113,9 +154,3 @@ def lenet5(in_channels=1, num_classes=10):
 def squash(x):
     """1.7159 tanh(2x/3): slope near 1 at 0, and ±1 at ±1, so that targets of ±1 are not at infinity."""
     return F.tanh(x * (2 / 3)) * 1.7159
-
-
-def rbf(x, patterns):
-    """(N, classes): the squared distances of x (N, D) to patterns (classes, D), from |x|² - 2 x·p + |p|²."""
-    lengths = (x * x).sum(axis=1, keepdims=True)
-    return (x @ patterns.T) * -2 + lengths + math.prod(patterns.shape[1:])

@@ -1,11 +1,12 @@
 """VGG: nothing but 3 x 3 convolutions, twice or more between poolings.
 
-Source: K. Simonyan and A. Zisserman, "Very Deep Convolutional Networks", 2015 (columns A to E); INRIA, VGG.
+Source: INRIA, "VGG very-deep CNN Architecture" (s2:1288-1301); K. Simonyan, A. Zisserman, "Very Deep Convolutional
+Networks for Large-Scale Image Recognition", ICLR 2015 (table 1: columns A, B, D and E).
 """
 
 from .. import nn
 
-# Filters of each convolution; "M" halves the map.
+# Filters of each convolution; "M" halves the map. The number of a pattern counts its layers with weights.
 PATTERNS = {
     11: (64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"),
     13: (64, 64, "M", 128, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"),
@@ -15,7 +16,11 @@ PATTERNS = {
 
 
 class VGG(nn.Module):
-    """Convolutions by a pattern, then three fully connected layers. Parts are named as in torchvision."""
+    """Convolutions by a pattern, then three fully connected layers of which two have `units` units.
+
+    size: pixels of the square input. Raises ValueError where the pattern leaves nothing of it. Parts are named as in
+    torchvision.
+    """
 
     def __init__(self, pattern, num_classes=1000, in_channels=3, size=224, units=4096):
         parts, channels = [], in_channels
@@ -40,16 +45,18 @@ class VGG(nn.Module):
 
 
 def vgg(depth=16, **options):
-    """VGG-11, 13, 16 or 19 for images of 224 x 224. Raises ValueError for another depth."""
+    """VGG-11, 13, 16 or 19, at full size for images of 224 x 224. Raises ValueError for another depth.
+
+    >>> from cnnlib import summary
+    >>> f"{summary(lambda: vgg(16), (3, 224, 224)).parameters:,}"
+    '138,357,544'
+    """
     if depth not in PATTERNS:
         raise ValueError(f"depth is {depth}, but the paper has {', '.join(map(str, PATTERNS))}")
     return VGG(PATTERNS[depth], **options)
 
 
-def small(in_channels=1, num_classes=10, size=32):
-    """Two convolutions and a pooling, three times, for small images.
-
-    >>> small().count()
-    27806
-    """
-    return VGG((8, 8, "M", 16, 16, "M", 32, 32, "M"), num_classes, in_channels, size, units=18)
+def small(in_channels=1, num_classes=10, size=32, width=8):
+    """Two convolutions and a pooling, three times, for small images; width: the filters of the first two."""
+    pattern = (width, width, "M", 2 * width, 2 * width, "M", 4 * width, 4 * width, "M")
+    return VGG(pattern, num_classes, in_channels, size, units=8 * width)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnlib import optim, summary
+from cnnlib import nn, optim, summary
 from cnnlib.autograd import Tensor
 
 
@@ -46,5 +46,17 @@ def halves():
         labels[:, : size // 2] = 1
         x[:, :, : size // 2] += 2
         return x, labels
+
+    return make
+
+
+@pytest.fixture
+def noise():
+    """Images of noise, each with a label of its own, to be learned by heart; weights start from the same numbers."""
+
+    def make(size=32, channels=1, images=6):
+        nn.manual_seed(0)
+        x = np.random.default_rng(0).normal(size=(images, channels, size, size)).astype(np.float32)
+        return x, np.arange(images)
 
     return make
