@@ -62,8 +62,8 @@ class DenseNet(nn.Module):
     """Dense blocks with transitions between them.
 
     blocks: the layers of each; growth: the channels that each layer adds; bottleneck: whether 1 x 1 filters come before
-    the 3 x 3; compression: the part of the channels that a transition keeps; first: the channels before the first block,
-    2k if left out. stem: "imagenet" begins with 7 x 7 at stride 2 and a pooling, "cifar" with 3 x 3.
+    the 3 x 3; compression: the part of the channels that a transition keeps; first: the channels before the first
+    block, 2k if left out. stem: "imagenet" begins with 7 x 7 at stride 2 and a pooling, "cifar" with 3 x 3.
     """
 
     def __init__(

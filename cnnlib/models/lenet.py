@@ -58,8 +58,8 @@ def c3_mask():
 def table(slides=True):
     """The numbers of trained parameters, layer by layer.
 
-    slides: as the lecture counts, with a bias for every pair of input and output map in C5, and without biases in F6 and
-    the output; otherwise one bias for each filter and unit, 60,000 numbers together, as the paper says.
+    slides: as the lecture counts, with a bias for every pair of input and output map in C5, without biases in F6 and the
+    output; otherwise one bias for each filter and unit, 60,000 numbers together, as the paper says.
 
     >>> table()
     {'C1': 156, 'S2': 12, 'C3': 1516, 'S4': 32, 'C5': 49920, 'F6': 10080, 'output': 840}
@@ -73,7 +73,7 @@ def table(slides=True):
 
 
 class Subsampling(nn.Module):
-    """The mean of 2 x 2 pixels, times a trained coefficient and plus a trained bias for each map, through a squashing."""
+    """The mean of 2 x 2 pixels, times a trained coefficient and plus a trained bias for each map, squashed."""
 
     def __init__(self, channels):
         self.weight = nn.Parameter(nn.constant((1, channels, 1, 1), 1))

@@ -123,8 +123,8 @@ def way_around(in_channels, out_channels, stride, shortcut, norm=True):
 class ResNet(nn.Module):
     """Stages of residual blocks, each half as large and twice as wide as the one before, then the mean and one layer.
 
-    stem: "imagenet" begins with 7 x 7 at stride 2 and a pooling, "cifar" with 3 x 3. shortcut: "A", "B", "C", or None for
-    the plain network that a residual one is compared with; see `way_around`.
+    stem: "imagenet" begins with 7 x 7 at stride 2 and a pooling, "cifar" with 3 x 3. shortcut: "A", "B", "C", or None
+    for the plain network that a residual one is compared with; see `way_around`.
     """
 
     def __init__(self, block, blocks, widths, num_classes=1000, in_channels=3, stem="imagenet", shortcut="B"):
@@ -184,5 +184,5 @@ def cifar_resnet(depth=20, num_classes=10, in_channels=3, widths=CIFAR_WIDTHS, b
 
 
 def plain20(num_classes=10, in_channels=3, widths=CIFAR_WIDTHS):
-    """The opponent of `cifar_resnet(20)`: the same layers with no way around. For other depths: `shortcut=None` there."""
+    """The opponent of `cifar_resnet(20)`: the same layers, no way around. For other depths: `shortcut=None` there."""
     return cifar_resnet(20, num_classes, in_channels, widths, shortcut=None)

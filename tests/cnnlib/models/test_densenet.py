@@ -1,4 +1,4 @@
-"""Densely connected networks: counts and shapes against the paper, what bottlenecks and compression save, small ones."""
+"""Densely connected networks: counts and shapes against the paper, what bottlenecks save, small ones that learn."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""LeNet-5: the slides' and the paper's counts, the connection table, subsampling, distances, and that all of it learns."""
+"""LeNet-5: the slides' and the paper's counts, the connection table, subsampling, distances; all of it learns."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_the_table_of_the_slides():
 
 
 def test_the_network_has_the_parameters_of_the_table():
-    """One bias for each filter and unit. The paper: 60,000 "trainable free parameters", with distances as the output."""
+    """One bias for each filter and unit. The paper: 60,000 "trainable free parameters", distances as the output."""
     net = summary(lambda: lenet.LeNet5("linear"), (1, 32, 32))
     layers = {}
     for row in net.rows:

@@ -1,4 +1,4 @@
-"""Residual networks: counts and shapes against the papers, every kind of block and way around, and what they are for."""
+"""Residual networks: counts and shapes against the papers, every kind of block and way around, and their use."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from cnnlib.models import resnet
 @pytest.mark.parametrize(
     "depth, parameters, billions, paper",
     [
-        # Parameters and multiply-adds: torchvision's documentation (way around B). Paper: He et al. 2016, table 1, which
+        # Parameters and multiply-adds: torchvision's documentation (way around B). Paper: He et al., table 1, which
         # strides in the first layer of a bottleneck where torchvision strides in the second, and counts less for it.
         (18, 11_689_512, 1.81, 1.8),
         (34, 21_797_672, 3.66, 3.6),

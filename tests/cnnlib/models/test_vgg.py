@@ -1,4 +1,4 @@
-"""VGG: counts against the paper and torchvision's documentation, what 3 x 3 filters save, and a small one that learns."""
+"""VGG: counts against the paper and torchvision's documentation, what 3 x 3 filters save, a small one that learns."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_names_are_torchvisions():
 
 
 def test_three_small_filters_see_as_much_as_a_large_one_and_cost_less():
-    """The paper, section 2.3: three layers of 3 x 3 see 7 x 7 with 27 C² weights, where one layer of 7 x 7 has 49 C²."""
+    """The paper, section 2.3: three layers of 3 x 3 see 7 x 7 with 27 C² weights, one layer of 7 x 7 has 49 C²."""
     assert receptive_field([(3, 1)] * 3) == 7
     small, large = 3 * conv_params(512, 512, 3, bias=False), conv_params(512, 512, 7, bias=False)
     assert (small, large) == (27 * 512**2, 49 * 512**2)
