@@ -136,7 +136,7 @@ def loss_with_heads(outputs, labels, part=0.3):
 
 
 def halve(x, kernel_size=3):
-    """Max pooling at stride 2 that rounds up, as Caffe's: behind a ReLU, a rim of zeros below and right does no harm."""
+    """Max pooling at stride 2 that rounds up, as Caffe's: behind a ReLU, a rim of zeros does no harm."""
     bottom, right = ((kernel_size - n) % 2 for n in x.shape[2:])
     return F.max_pool2d(F.pad(x, padding=(0, bottom, 0, right)), kernel_size=kernel_size, stride=2)
 

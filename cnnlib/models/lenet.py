@@ -58,7 +58,7 @@ def c3_mask():
 def table(slides=True):
     """The numbers of trained parameters, layer by layer.
 
-    slides: as the lecture counts, with a bias for every pair of input and output map in C5, without biases in F6 and the
+    slides: as the lecture counts, with a bias for every pair of input and output map in C5, no biases in F6 and the
     output; otherwise one bias for each filter and unit, 60,000 numbers together, as the paper says.
 
     >>> table()
