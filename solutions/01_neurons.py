@@ -32,7 +32,7 @@ check.withhold(
 # ## A machine that learns letters
 #
 # A neuron weighs its inputs and adds them up: its **score** is $f(x) = w \cdot x + b$, and the sign of the score is its
-# answer. In 1958 Frank Rosenblatt built one, the Mark I Perceptron: 20×20 photocells, weights in potentiometers, and motors
+# answer. Around 1957 Frank Rosenblatt built one, the Mark I Perceptron: 20×20 photocells, weights in potentiometers, and motors
 # that turned them. It learned from mistakes only.
 
 # %%

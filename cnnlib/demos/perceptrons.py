@@ -15,7 +15,7 @@ CORNERS = np.array([[-1.0, -1], [-1, 1], [1, -1], [1, 1]])
     label="page",
     start=0,
 )
-def mark_one(pair="QO", lr=1.0, pages=12):
+def mark_one(pair="QO", lr=1.0, pages=8):
     """One update a page at first, then larger steps, until the last mistake."""
     train, test = data.letters(300, pair), data.letters(200, pair, seed=1)
     x, t = train.x.reshape(len(train.x), -1), 1 - 2 * train.y
@@ -55,13 +55,13 @@ def _mark_one_page(pair, story, k, seen, words):
     "Left: points in a disc, two classes with a gap of {margin} on each side of a line, and the line that the perceptron "
     "found. Right, on logarithmic axes against the number of mistakes k: the length of w stays above k times delta and below "
     "the root of k times M; the two lines cross at the bound, where k must end.",
-    margin=(0.05, 0.1, 0.2, 0.4),
+    margin=(0.05, 0.1, 0.3),
 )
 def convergence(margin=0.1):
     """Between two lines that cross: an adversary shows the example that helps least, among those that are wrong."""
     rng, w_star = np.random.default_rng(2), np.array([0.6, 0.8])
     x = rng.uniform(-1, 1, (1500, 2))
-    x = x[(np.linalg.norm(x, axis=1) <= 1) & (abs(x @ w_star) >= margin)][:250]
+    x = x[(np.linalg.norm(x, axis=1) <= 1) & (abs(x @ w_star) >= margin)][:160]
     t = np.sign(x @ w_star)
     w, lengths = np.zeros(2), []
     while np.any(wrong := t * (x @ w) <= 0):
@@ -156,8 +156,8 @@ def _least_squares(x, t):
 
 
 @panel(
-    "One class in the middle, the other in a ring around it. Left: the perceptron with the plain dot product draws a line "
-    "and stays wrong. Right: the same perceptron with a Gaussian kernel of width {width} draws a closed curve; large "
+    "One class in the middle, the other in a ring around it. Left: the perceptron with the plain dot product has only "
+    "lines to draw and stays wrong. Right: the same perceptron with a Gaussian kernel of width {width} draws a closed curve; large "
     "marks are the examples whose alpha is not 0.",
     width=(0.1, 0.3, 1.0),
 )
@@ -200,7 +200,8 @@ def table():
     for x in inputs:
         scores = network.w1 @ x + network.b1
         z = perceptron.step(scores)
-        board = Board(20, 10, cell=0.48)
+        board = Board(19, 10.4, cell=0.4)
+        board.ax.set_ylim(10, -0.4)
         for i, value in enumerate(x):
             for m, weight in enumerate(positives[:, i]):
                 board.arrow(
@@ -265,7 +266,7 @@ def _activation(ax, name, x, out, slope):
     "many points wrong. Right: a network with {hidden} hidden units starts with one region and ends with regions that hold "
     "the four clouds apart.",
     label="page",
-    start=9,
+    start=6,
 )
 def learn_xor(softmax_cross_entropy=None, hidden=8, lr=0.5):
     """A perceptron and a two-layer network beside each other; the network learns from a loss of its two scores."""
@@ -275,7 +276,7 @@ def learn_xor(softmax_cross_entropy=None, hidden=8, lr=0.5):
     y = (CORNERS[corner].prod(1) < 0).astype(int)
     t = 2 * y - 1
     params = [rng.normal(size=(hidden, 2)), np.zeros(hidden), rng.normal(size=(2, hidden)) * 0.3, np.zeros(2)]
-    marks = {0: 2, 1: 5, 2: 10, 5: 20, 10: 31, 20: 45, 40: 60, 80: 77, 160: 90, 320: 111}  # step: perceptron's examples
+    marks = {0: 2, 2: 5, 5: 20, 10: 31, 20: 45, 40: 60, 320: 111}  # step: perceptron's examples
     for step in range(321):
         if step in marks:
             shown = np.zeros(2), 0.0
