@@ -173,7 +173,7 @@ def fill(folder, compressed):
     for half, n in (("train", 6), ("t10k", 4)):
         arrays[half] = rng.integers(0, 256, (n, 28, 28), np.uint8), rng.integers(0, 10, n, np.uint8)
         for kind, array in zip(("images-idx3", "labels-idx1"), arrays[half], strict=True):
-            content = gzip.compress(idx(array)) if compressed else idx(array)
+            content = gzip.compress(idx(array), mtime=0) if compressed else idx(array)
             (folder / f"{half}-{kind}-ubyte{'.gz' * compressed}").write_bytes(content)
     return arrays
 
@@ -209,7 +209,7 @@ def test_installed_files_are_found_and_missing_ones_told(read, name, tmp_path, m
         (b"\0\0\x08\3\0\0\0\1", "f is no IDX file of bytes"),
         (idx(np.zeros((3, 4), np.uint8))[:-2], "f holds 10 numbers, but says 12"),
         (idx(np.zeros((3, 4), np.uint8)) + b"1", "f holds 13 numbers, but says 12"),
-        (gzip.compress(idx(np.zeros((3, 4), np.uint8)))[:-9], "f is damaged: "),
+        (gzip.compress(idx(np.zeros((3, 4), np.uint8)), mtime=0)[:-9], "f is damaged: "),
         (b"\x1f\x8bnonsense and more of it", "f is damaged: "),
     ],
 )
