@@ -54,4 +54,13 @@ def source(function, name):
 
 
 # The files of the lessons register their entries with the decorators above.
-from autograder.mistakes import architectures, backprop, conv_backward, conv_dims, convolution, neurons, training  # noqa: E402
+from autograder.mistakes import (  # noqa: E402
+    architectures,
+    backprop,
+    conv_backward,
+    conv_dims,
+    convolution,
+    neurons,
+    pooling,
+    training,
+)
