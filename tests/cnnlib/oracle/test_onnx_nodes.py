@@ -11,7 +11,7 @@ import numpy as np
 import onnx_adapter
 import pytest
 
-onnx = pytest.importorskip("onnx", reason="ONNX is not installed: make setup, or pip install '.[oracle]'")
+onnx = pytest.importorskip("onnx", reason="ONNX is not installed: pip install '.[oracle]'")
 from onnx.backend.test.loader import load_model_tests  # noqa: E402
 
 pytestmark = pytest.mark.xdist_group("onnx")  # the tests take long to load: once is enough

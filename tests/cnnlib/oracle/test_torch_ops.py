@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from cnnlib import ops
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: make setup, or pip install '.[oracle]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[oracle]'")
 import twins_of_images  # noqa: E402, F401
 import twins_of_numbers  # noqa: E402, F401
 from torch.nn import functional as F  # noqa: E402
-from torch_twins import ORDERS, TWINS, agree  # noqa: E402
+from torch_twins import ORDERS, TWINS, Call, agree  # noqa: E402
 
 dtypes = st.sampled_from(["float32", "float64"])
 EXAMPLES = {"conv2d": 150, "conv_transpose2d": 100, "max_pool2d": 100}
@@ -21,6 +21,7 @@ def test_every_op_has_a_twin():
     assert set(TWINS) == {name.removesuffix("_forward") for name in dir(ops) if name.endswith("_forward")}
 
 
+@pytest.mark.filterwarnings("ignore:divide by zero encountered in log")  # log_softmax along an axis without numbers
 @pytest.mark.parametrize("name", sorted(TWINS))
 def test_out_and_gradients_are_pytorchs(name):
     @given(st.data(), dtypes, dtypes, st.lists(st.sampled_from(list(ORDERS)), min_size=6, max_size=6))
@@ -29,6 +30,33 @@ def test_out_and_gradients_are_pytorchs(name):
         agree(name, TWINS[name](data.draw), dtype, orders, dout_dtype)
 
     compare()
+
+
+@pytest.mark.parametrize("order", ["contiguous", "channels last"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "algo, kernel, options",
+    [
+        ("point", (1, 1), {}),
+        ("point", (1, 1), {"stride": (2, 1)}),
+        ("winograd", (3, 3), {"padding": 1}),
+        ("winograd", (5, 5), {"padding": (2, 0), "groups": 2}),
+        ("phases", (3, 3), {"padding": 2, "dilation": 2}),
+        ("phases", (3, 3), {"dilation": (2, 3)}),
+        ("space_to_depth", (7, 7), {"stride": 2, "padding": 3}),
+        ("space_to_depth", (8, 8), {"stride": 4, "padding": (0, 3)}),
+        ("columns", (3, 2), {"stride": (1, 2), "padding": (0, 1), "dilation": (2, 1), "groups": 4}),
+    ],
+)
+def test_wide_convolutions_by_every_route(algo, kernel, options, dtype, order):
+    """With so many channels the quick routes are taken unasked too."""
+    rng = np.random.default_rng(0)
+    groups = options.get("groups", 1)
+    x, w = rng.normal(size=(1, 16 * groups, 23, 14)), rng.normal(size=(17 * groups, 16, *kernel))
+    call = Call([x, w, rng.normal(size=len(w))], lambda x, w, b: F.conv2d(x, w, b, **options), terms=16 * w[0, 0].size)
+    for asked in (None, algo, "direct"):
+        call.options = options | {"algo": asked}
+        agree("conv2d", call, dtype, [order] * 4, dtype)
 
 
 @given(st.data(), dtypes)

@@ -13,7 +13,7 @@ from cnnlib import models, nn, optim
 from cnnlib.autograd import Tensor
 from cnnlib.autograd import functional as F
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: make setup, or pip install '.[oracle]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[oracle]'")
 from torch import nn as tnn  # noqa: E402
 from torch.nn import functional as TF  # noqa: E402
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: make setup, or pip install '.[oracle]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[oracle]'")
 from torch.nn import functional as F  # noqa: E402
 from torch_twins import Call, distinct, normal, twin  # noqa: E402
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cnnlib import ops
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: make setup, or pip install '.[oracle]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[oracle]'")
 from torch.nn import functional as F  # noqa: E402
 from torch_twins import Call, distinct, normal, twin  # noqa: E402
 
