@@ -20,13 +20,14 @@ _held = threading.local()  # every thread has its own
 
 
 def channels_last(x):
-    """Images (N, C, H, W) as a contiguous (N, H, W, C): no copy if they lie so already.
+    """Images (N, C, H, W) as a contiguous (N, H, W, C): no copy if they lie so already. Strides are those of its shape.
 
     >>> channels_last(np.arange(4).reshape(1, 2, 1, 2))
     array([[[[0, 2],
              [1, 3]]]])
     """
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    return x.ravel().reshape(x.shape)  # numpy keeps odd strides where an axis has length 1
 
 
 def channels_first(x):
