@@ -26,7 +26,7 @@ demo: setup  ## grade a small class of real submissions: gradebook, CSV, feedbac
 	$(BIN)/autograder grade 03_convolution 05_conv_backward --submissions tests/submissions --output demo --timeout 3 $$ISOLATION
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup  # a process a core; more threads would fight
 
 lab: setup  ## open the course in JupyterLab
 	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements 2>/dev/null

@@ -19,6 +19,7 @@ from . import (
     rcnn,
     resnet,
     ssd,
+    transfer,
     unet,
     vgg,
 )
