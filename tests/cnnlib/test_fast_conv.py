@@ -1,107 +1,237 @@
-"""The fast routes against the plain way: random layers of all kinds, every route that can, both directions."""
+"""Every quick route of the convolution against the plain one, on any shape and in both precisions."""
+
+import threading
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnlib import nn, ops, training
-from cnnlib.ops.fast import routes
+from cnnlib import ops
+from cnnlib.ops.fast import columns, memory, products, routes, winograd
 from cnnlib.ops.fast.layer import Layer
 
 ROUTES = [route.name for route in routes.TABLE]
-pairs = st.tuples(st.integers(1, 5), st.integers(1, 5))
 
 
 @st.composite
-def layers(draw):
-    """x, w, b, options and the routes that can compute it."""
-    square = draw(st.booleans())
-    kernel = (draw(st.integers(1, 7)),) * 2 if square else draw(pairs)
-    stride = draw(st.sampled_from([(1, 1), (1, 1), (2, 2), (4, 4), (1, 3), (2, 1)]))
-    dilation = draw(st.sampled_from([(1, 1), (1, 1), (2, 2), (3, 1)]))
-    padding = draw(st.sampled_from([(0, 0), (1, 1), (2, 2), (0, 3)]))
-    groups = draw(st.sampled_from([1, 1, 2]))
-    channels, filters = draw(st.sampled_from([1, 2, 3, 16, 17])), draw(st.sampled_from([1, 3, 16, 20]))
-    least = [max(1, d * (f - 1) + 1 - 2 * p) for f, d, p in zip(kernel, dilation, padding, strict=True)]
-    size = [draw(st.integers(n, n + 9)) for n in least]
-    batch, dtype = draw(st.integers(1, 3)), draw(st.sampled_from([np.float32, np.float64]))
-    rng = np.random.default_rng(draw(st.integers(0, 999)))
-    x = rng.normal(size=(batch, groups * channels, *size)).astype(dtype)
-    w = rng.normal(size=(groups * filters, channels, *kernel)).astype(dtype)
-    b = rng.normal(size=len(w)).astype(dtype) if draw(st.booleans()) else None
-    if draw(st.booleans()):
-        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)  # channels last in memory
-    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    layer = Layer(channels, filters, kernel, tuple(size), stride, padding, dilation)
-    return x, w, b, options, [None, *(route.name for route in routes.TABLE if route.can(layer))]
+def layers(draw, name):
+    """A layer that this route can compute; sizes on both sides of a tile, a piece and a block."""
+
+    def both(low, high):
+        return st.tuples(st.integers(low, high), st.integers(low, high))
+
+    stride, padding, dilation = draw(both(1, 3)), draw(both(0, 4)), draw(both(1, 3))
+    kernel = draw(both(1, 5))
+    if name == "point":
+        kernel, padding, dilation = (1, 1), (0, 0), draw(both(1, 3))
+    elif name == "winograd":
+        kernel, stride, dilation = (draw(st.integers(2, 5)),) * 2, (1, 1), (1, 1)
+    elif name == "phases":
+        kernel, stride = (draw(st.integers(2, 5)),) * 2, (1, 1)
+    elif name == "space_to_depth":
+        step = draw(st.integers(2, 4))
+        kernel, stride, dilation = (draw(st.integers(step + 1, 5 * step)),) * 2, (step, step), (1, 1)
+    extents = [d * (f - 1) + 1 for f, d in zip(kernel, dilation, strict=True)]
+    image = [draw(st.integers(max(1, e - 2 * p), e + 14)) for e, p in zip(extents, padding, strict=True)]
+    channels, filters = draw(both(1, 18))
+    return Layer(channels, filters, kernel, tuple(image), stride, padding, dilation)
 
 
-def close(got, want, terms):
-    """Rounding grows with the root of the number of terms; Winograd's transforms cost a digit or two more."""
-    scale = np.max(np.abs(want), initial=0) + np.sqrt(terms)
-    eps = np.finfo(want.dtype).eps
-    assert got.dtype == want.dtype and got.shape == want.shape
-    assert np.max(np.abs(got - want), initial=0) <= 200 * eps * scale
+def numbers(layer, images, groups, dtype, seed):
+    rng = np.random.default_rng(seed)
+    shapes = (
+        (images, layer.channels * groups, *layer.image),
+        (layer.filters * groups, layer.channels, *layer.kernel),
+        (layer.filters * groups,),
+        (images, layer.filters * groups, *layer.output),
+    )
+    return [rng.normal(size=shape).astype(dtype) for shape in shapes]
 
 
-@given(layers())
-@settings(max_examples=250, deadline=None, derandomize=True)
-def test_every_route_gives_the_plain_ways_numbers(layer):
-    x, w, b, options, algos = layer
-    before = [array.copy() for array in (x, w)]
-    for array in (x, w):
-        array.setflags(write=False)
-    plain, cache = ops.conv2d_forward(x, w, b, **options, algo="direct")
-    dout = np.random.default_rng(0).normal(size=plain.shape).astype(plain.dtype)
-    want = ops.conv2d_backward(dout, cache)
-    terms = w[0].size
-    for algo in algos:
-        out, cache = ops.conv2d_forward(x, w, b, **options, algo=algo)
-        close(out, plain, terms)
-        dx, dw, db = ops.conv2d_backward(dout, cache)
-        close(dx, want[0], len(w) * w[0, 0].size)
-        close(dw, want[1], plain[:, 0].size)
-        assert (db is None) == (b is None)
-        if b is not None:
-            close(db, want[2], plain[:, 0].size)
-    for array, old in zip((x, w), before, strict=True):
-        np.testing.assert_array_equal(array, old)
+def both_passes(x, w, b, dout, layer, groups, algo):
+    out, cache = ops.conv2d_forward(x, w, b, layer.stride, layer.padding, layer.dilation, groups, algo=algo)
+    return [out, *ops.conv2d_backward(dout, cache)]
 
 
-def test_each_route_is_chosen_somewhere():
-    layers = {
-        "point": Layer(64, 32, (1, 1), (56, 56)),
-        "winograd": Layer(64, 64, (3, 3), (28, 28), padding=(1, 1)),
-        "phases": Layer(32, 32, (3, 3), (28, 28), padding=(2, 2), dilation=(2, 2)),
-        "space_to_depth": Layer(3, 96, (11, 11), (227, 227), stride=(4, 4)),
-        "columns": Layer(3, 16, (3, 3), (32, 32), padding=(1, 1)),
-    }
-    assert {name: routes.choose(layer).name for name, layer in layers.items()} == {name: name for name in ROUTES}
+def assert_close(got, right, layer, dtype, ulps):
+    """Errors in units of the last digit of a typical sum: of as many random terms as each result has."""
+    weights = layer.kernel[0] * layer.kernel[1]
+    pixels = right[0].size / len(right[3])
+    terms = layer.channels * weights, layer.filters * weights, pixels, pixels
+    for name, a, b, count in zip(("out", "dx", "dw", "db"), got, right, terms, strict=True):
+        assert a.shape == b.shape
+        assert a.dtype == dtype
+        error = np.abs(a - b).max(initial=0) / (np.finfo(dtype).eps * np.sqrt(count))
+        assert error < ulps, f"{name} of {layer} is {error:.0f} units off"
 
 
-def test_a_network_learns_the_same_by_either_way(monkeypatch):
-    """Losses of a few steps with the fast routes and with the plain one agree to four digits."""
+@pytest.mark.parametrize("name", ROUTES)
+@given(data=st.data())
+@settings(max_examples=80, deadline=None)
+def test_a_route_gives_what_the_plain_way_gives(name, data):
+    layer = data.draw(layers(name))
+    images, groups, seed = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 2)), data.draw(st.integers(0, 99))
+    dtype = data.draw(st.sampled_from([np.float32, np.float64]))
+    arrays = numbers(layer, images, groups, dtype, seed)
+    if data.draw(st.booleans()):  # channels last in memory
+        arrays[0] = np.ascontiguousarray(arrays[0].transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    right = both_passes(*(a.astype(float) for a in arrays), layer, groups, "direct")
+    exact = name in ("point", "columns")
+    assert_close(both_passes(*arrays, layer, groups, name), right, layer, dtype, 50 if exact else 1500)
+
+
+@pytest.mark.parametrize("cache", [1, 3000, 50_000])
+@pytest.mark.parametrize("name", ROUTES)
+@given(data=st.data())
+@settings(max_examples=10, deadline=None)
+def test_pieces_of_any_size_give_the_same(cache, name, data):
+    layer = data.draw(layers(name))
+    arrays = numbers(layer, 5, 1, float, 0)
+    right = both_passes(*arrays, layer, 1, "direct")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "CACHE", cache)
+        patch.setattr(winograd, "TILES", 1)
+        got = both_passes(*arrays, layer, 1, name)
+    assert_close(got, right, layer, float, 1500)
+
+
+REAL_LAYERS = {
+    "LeNet-5, first": (Layer(1, 6, (5, 5), (32, 32)), "columns"),
+    "LeNet-5, second": (Layer(6, 16, (5, 5), (14, 14)), "columns"),
+    "AlexNet, first": (Layer(3, 96, (11, 11), (59, 59), (4, 4)), "space_to_depth"),
+    "AlexNet, second": (Layer(48, 128, (5, 5), (27, 27), (1, 1), (2, 2)), "winograd"),
+    "VGG": (Layer(64, 64, (3, 3), (28, 28), (1, 1), (1, 1)), "winograd"),
+    "ResNet, to half the size": (Layer(32, 64, (3, 3), (28, 28), (2, 2), (1, 1)), "columns"),
+    "ResNet, shortcut": (Layer(32, 64, (1, 1), (28, 28), (2, 2)), "point"),
+    "DeepLab": (Layer(32, 32, (3, 3), (33, 33), (1, 1), (2, 2), (2, 2)), "phases"),
+    "CS231n's fast layers": (Layer(3, 25, (3, 3), (31, 31), (2, 2), (1, 1)), "columns"),
+}
+
+
+@pytest.mark.parametrize("name", REAL_LAYERS)
+def test_layers_of_known_networks(name):
+    """The table gives them to the route that suits them; float32 errors stay small beside the numbers themselves."""
+    layer, route = REAL_LAYERS[name]
+    assert routes.choose(layer).name == route
+    arrays = numbers(layer, 2, 1, np.float32, 0)
+    right = both_passes(*(a.astype(float) for a in arrays), layer, 1, "direct")
+    for got, expected in zip(both_passes(*arrays, layer, 1, None), right, strict=True):
+        assert np.abs(got - expected).max() < (1e-5 if layer.kernel[0] < 5 else 5e-5) * expected.std()
+
+
+# ------------------------------------------------------------------------------------------------------------ winograd
+
+
+@pytest.mark.parametrize("r", winograd.OUTPUTS)
+def test_the_points_give_a_correlation(r):
+    at, g, bt = winograd.cook_toom(r, np.dtype(float))
+    m, n = at.shape
+    assert n == m + r - 1
+    for i, j in np.ndindex(n, r):  # bilinear: if it holds for every pixel and weight alone, it holds
+        x, w = np.eye(n)[i], np.eye(r)[j]
+        np.testing.assert_allclose(at @ ((g @ w) * (bt @ x)), np.correlate(x, w), atol=1e-14)
+
+
+def test_36_multiplications_for_16_outputs():
+    at, _, bt = winograd.cook_toom(3, np.dtype(float))
+    assert (len(at) ** 2, len(bt) ** 2) == (16, 36)
+
+
+# ----------------------------------------------------------------------------------------------------- columns, products
+
+
+def test_first_layers_are_computed_several_outputs_at_once():
+    assert columns.together(Layer(1, 6, (5, 5), (32, 32))) == 7
+    assert columns.together(Layer(1, 6, (5, 5), (33, 33))) == 1, "29 outputs do not divide"
+    assert columns.together(Layer(3, 64, (7, 7), (64, 64))) == 1
+
+
+@pytest.mark.parametrize("rows", [0, 1, 255, 256, 511, 512, 513, 2000])
+@pytest.mark.parametrize("k, n", [(1, 1), (27, 16), (300, 40)])
+def test_stacked_products_are_products(rows, k, n):
     rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(32, 3, 12, 12)).astype(np.float32), rng.integers(4, size=32)
-
-    def losses():
-        nn.manual_seed(0)
-        net = nn.Sequential(
-            nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(16, 20, 5), nn.ReLU(), nn.Flatten(), nn.Linear(80, 4),
-        )  # fmt: skip
-        return training.fit(net, x, y, epochs=3, batch_size=8, lr=0.02, progress=False).batch_loss
-
-    fast = losses()
-    forward = ops.conv2d_forward
-    monkeypatch.setattr(ops, "conv2d_forward", lambda *a, **k: forward(*a, **k, algo="direct"))
-    np.testing.assert_allclose(fast, losses(), rtol=1e-4)
+    tall, small, other = rng.normal(size=(rows, k)), rng.normal(size=(k, n)), rng.normal(size=(rows, n))
+    np.testing.assert_allclose(products.product(tall, small), tall @ small, atol=1e-12)
+    np.testing.assert_allclose(products.product_of_columns(tall, other), tall.T @ other, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "algo, words", [("fft", "algo is 'fft', but must be 'direct', None or one of"), ("winograd", "cannot compute")]
-)
-def test_a_route_that_cannot(algo, words):
-    with pytest.raises(ValueError, match=words):
-        ops.conv2d_forward(np.ones((1, 2, 9, 9)), np.ones((3, 2, 7, 7)), algo=algo)
+# -------------------------------------------------------------------------------------------------------------- memory
+
+
+def test_results_are_channels_last_and_no_copy_is_made_of_such_images():
+    x = memory.channels_first(np.ones((2, 8, 8, 16), np.float32))
+    assert np.shares_memory(memory.channels_last(x), x)
+    out, cache = ops.conv2d_forward(x, np.ones((16, 16, 3, 3), np.float32), padding=1)
+    dx, _, _ = ops.conv2d_backward(out, cache)
+    for a in (out, dx):
+        assert a.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_no_argument_is_written_to_and_no_result_shares_memory(name):
+    kernel = (1, 1) if name == "point" else (4, 4)
+    layer = Layer(2, 3, kernel, (9, 10), (2, 2) if name == "space_to_depth" else (1, 1))
+    arrays = numbers(layer, 2, 1, float, 0)
+    copies = [a.copy() for a in arrays]
+    for a in arrays:
+        a.flags.writeable = False
+    first = both_passes(*arrays, layer, 1, name)
+    kept = [a.copy() for a in first]
+    both_passes(*(-a for a in arrays), layer, 1, name)  # a second call may not write over the first one's results
+    for a, copy in zip(arrays + first, copies + kept, strict=True):
+        np.testing.assert_array_equal(a, copy)
+    for result in first:
+        assert not any(np.shares_memory(result, a) for a in arrays)
+
+
+def test_threads_do_not_share_scratch_memory():
+    layer = Layer(16, 16, (3, 3), (32, 32), (1, 1), (1, 1))
+    results = {}
+
+    def work(seed):
+        arrays = numbers(layer, 4, 1, float, seed)
+        right = both_passes(*arrays, layer, 1, "direct")
+        results[seed] = all(
+            np.allclose(a, b, atol=1e-9)
+            for _ in range(5)
+            for a, b in zip(both_passes(*arrays, layer, 1, "winograd"), right, strict=True)
+        )
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == dict.fromkeys(range(4), True)
+
+
+# ---------------------------------------------------------------------------------------------------------------- algo
+
+
+def test_the_last_row_of_the_table_takes_every_layer():
+    assert routes.TABLE[-1].can(None)
+    assert routes.TABLE[-1].pays(None)
+
+
+def test_direct_is_the_plain_way(monkeypatch):
+    monkeypatch.setattr(ops.conv.fast, "forward", None)
+    monkeypatch.setattr(ops.conv.fast, "backward", None)
+    out, cache = ops.conv2d_forward(np.ones((1, 16, 8, 8)), np.ones((16, 16, 3, 3)), algo="direct")
+    ops.conv2d_backward(out, cache)
+    assert np.all(out == 144)
+
+
+def test_names_of_routes():
+    x, w = np.ones((1, 1, 5, 5)), np.ones((1, 1, 3, 3))
+    with pytest.raises(ValueError, match="algo is 'fft', but must be None, 'direct' or one of 'point', 'winograd'"):
+        ops.conv2d_forward(x, w, algo="fft")
+    with pytest.raises(ValueError, match=r"algo is 'point', but that is not for .*kernel=\(3, 3\)"):
+        ops.conv2d_forward(x, w, algo="point")
+
+
+def test_other_precisions_and_empty_batches_take_the_plain_way():
+    w = np.ones((16, 16, 3, 3), np.float16)
+    out, cache = ops.conv2d_forward(np.ones((1, 16, 8, 8), np.float16), w)
+    assert {a.dtype for a in (out, *ops.conv2d_backward(out, cache)) if a is not None} == {np.dtype(np.float16)}
+    assert ops.conv2d_forward(np.ones((0, 16, 8, 8)), np.ones((16, 16, 3, 3)))[0].shape == (0, 16, 6, 6)

@@ -89,9 +89,10 @@ def choose(layer, algo=None):
     """
     if algo is None:
         return next(route for route in TABLE if route.can(layer) and route.pays(layer))
-    named = [route for route in TABLE if route.name == algo]
-    if not named:
-        raise ValueError(f"algo is {algo!r}, but must be 'direct', None or one of {[route.name for route in TABLE]}")
-    if not named[0].can(layer):
-        raise ValueError(f"algo {algo!r} cannot compute {layer}")
-    return named[0]
+    for route in TABLE:
+        if route.name == algo:
+            if not route.can(layer):
+                raise ValueError(f"algo is {algo!r}, but that is not for {layer}")
+            return route
+    names = ", ".join(repr(route.name) for route in TABLE)
+    raise ValueError(f"algo is {algo!r}, but must be None, 'direct' or one of {names}")
