@@ -33,7 +33,8 @@ check.withhold(
 #
 # A pooling layer slides a window over each map by itself, mostly with stride 2, and keeps one number of every window:
 # its maximum, its average, or its length (**L2**, the root of the sum of squares). It has no weights to learn. The
-# depth stays, height and width shrink: *CS231n* and *Princeton* take 2×2 windows with stride 2, or 3×3 with stride 2.
+# depth stays, height and width shrink: M maps of D×D in windows of K×K side by side become M maps of D/K×D/K (*MVA*).
+# Common are 2×2 windows with stride 2, and 3×3 with stride 2.
 
 # %%
 demos.summaries(kind="maximum", window=1)
@@ -52,8 +53,8 @@ demos.summaries(kind="maximum", window=1)
 demos.shift(kind="maximum")
 
 # %% [markdown]
-# Move the letter. The filter's map has nearly nothing in common with its first page after two pixels; pooled, it changes
-# more slowly. Pooling makes a layer more tolerant of small shifts, but not blind to them.
+# After two pixels the filter's map has little in common with that of the letter at rest; pooled, it changes more slowly.
+# Move the slider to 4: pooling makes a layer more tolerant of small shifts, but not blind to them.
 
 # %% [markdown]
 # ### Exercise 1 · pool_forward (6 points)
@@ -206,13 +207,13 @@ def five_by_five():
 from cnnlib import check
 
 
-def five_by_five_squares():
+def squares(image):
     conv, relu, _ = five_by_five()
-    return np.square(np.asarray(conv, float)).sum(), np.square(np.asarray(relu, float)).sum()
+    return [np.square(np.asarray(layer, float)).sum() for layer in (conv, relu)]
 
 
-sums = "sum of squares of conv, sum of squares of relu"
-check.function(five_by_five_squares, lambda: (15, 11), [()], returns=sums, name="five_by_five")
+name = "what five_by_five returns, squared and added up, for conv and for relu"
+check.function(squares, lambda image: [15, 11], [(np.ones((5, 5)),)], returns="sums of squares", name=name)
 
 # %% test="five_by_five_hidden" points=2
 # Hidden: the numbers themselves.
@@ -242,8 +243,8 @@ check.function(five_by_five, by_shifts, homework, returns="conv, relu, pooled", 
 demos.max_gradient(stride=2)
 
 # %% [markdown]
-# Two numbers may be equally large; the slides do not say which one wins. Our convention, which PyTorch's CPU code shares:
-# the **first** maximum, reading row by row, takes all.
+# The 6 in the middle wins two windows and gets 4 + 5. In the last window 6 stands twice: in a **tie**, which one wins? The
+# slides do not say. Our convention, and PyTorch's: the **first** maximum, reading row by row, takes all.
 
 # %% [markdown]
 # ### Exercise 3 · max_pool_backward (8 points)

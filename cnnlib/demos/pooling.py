@@ -49,40 +49,47 @@ def summaries(kind="maximum", window=1):
     return board
 
 
-@flipbook(
-    "A letter moves to the right, one pixel a page. Beside it an edge filter's map of it, and that map after {kind} pooling "
-    "with windows of 2, 4 and 8 pixels. Under each map stands how much it is still like the map of the first page: 1 is the "
-    "same. The larger the windows, the slower this number falls.",
-    label="pixels to the right",
+@panel(
+    "A letter moved by {pixels} pixels to the right, the map of an edge filter, and that map after {kind} pooling with windows "
+    "of 2, 4 and 8 pixels. Under each map stands how much it is like the map of the letter that did not move: 1 is the same. "
+    "As a rule, the larger the windows, the slower this number falls.",
+    pixels=(0, 1, 2, 3, 4),
 )
-def shift(kind="maximum", letter="R"):
+def shift(kind="maximum", letter="R", pixels=2):
     """A letter shifted by 0 to 4 pixels, the answer of an edge filter, and what pooling makes of it."""
     drawn = data.letters(1, letter, size=32, disorder=0).x[0, 0]
-    first = None
-    for step in range(5):
-        moved = np.pad(drawn, ((0, 0), (step, 0)))[:, :32]
-        edges = np.maximum(np.pad(moved, ((0, 0), (1, 0)))[:, :32] - np.pad(moved, ((0, 0), (0, 1)))[:, 1:], 0)
-        maps = {"filter's answer": edges} | {f"pooled {n}×{n}": pool(edges, n, kind=kind) for n in (2, 4, 8)}
-        first = first or maps
-        figure, panes = axes(5, width=11, height=3)
-        image(panes[0], 1 - moved, "input", vmin=0, vmax=1)
-        panes[0].text(0.5, -0.12, f"shifted by {step}", transform=panes[0].transAxes, ha="center", va="center")
-        for ax, (name, values) in zip(panes[1:], maps.items(), strict=True):
-            image(ax, values, name, "gray_r", vmin=0, vmax=first[name].max())
-            ax.set_axis_on()
-            ax.set(xticks=[], yticks=[])
-            ax.spines[:].set_visible(True)
-            alike = (values * first[name]).sum() / np.sqrt((values**2).sum() * (first[name] ** 2).sum())
-            ax.text(
-                *(0.5, -0.12),
-                f"alike: {alike:.2f}",
-                transform=ax.transAxes,
-                ha="center",
-                va="center",
-                color=ORANGE,
-                weight="bold",
-            )
-        yield figure
+    moved = np.pad(drawn, ((0, 0), (pixels, 0)))[:, :32]
+    figure, panes = axes(5, width=11, height=3)
+    image(panes[0], 1 - moved, "input", vmin=0, vmax=1)
+    under(panes[0], f"shifted by {pixels}")
+    names = ["filter's answer", *(f"pooled {n}×{n}" for n in SIZES)]
+    for ax, name, values, first in zip(panes[1:], names, pooled(moved, kind), pooled(drawn, kind), strict=True):
+        image(ax, values, name, "gray_r", vmin=0, vmax=first.max())
+        ax.set_axis_on()
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(True)
+        under(ax, f"alike: {alike(values, first):.2f}", color=ORANGE, weight="bold")
+    return figure
+
+
+SIZES = (2, 4, 8)
+
+
+def pooled(plane, kind):
+    """What a filter for the right rims of ink makes of an image (H, W), and that map pooled by windows of all SIZES."""
+    before, after = np.pad(plane, ((0, 0), (1, 1)))[:, :-2], np.pad(plane, ((0, 0), (1, 1)))[:, 2:]
+    edges = np.maximum(before - after, 0)
+    return [edges, *(pool(edges, n, kind=kind) for n in SIZES)]
+
+
+def alike(one, other):
+    """The cosine of the angle between two maps: 1 where they differ in brightness only, 0 where they have nothing in common."""
+    return (one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum())
+
+
+def under(ax, words, **kwargs):
+    """Words below a picture."""
+    ax.text(0.5, -0.1, words, transform=ax.transAxes, ha="center", va="center", **kwargs)
 
 
 TIES = np.array([[1, 7, 2, 0, 8], [0, 2, 7, 1, 3], [4, 0, 6, 2, 2], [2, 5, 1, 3, 0], [6, 0, 2, 6, 1]])
@@ -93,7 +100,7 @@ UPSTREAM = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]])
     "An input of 5 by 5 numbers and its maximum pooling with windows of 3 by 3 and stride {stride}. On each page one window is "
     "framed, its first maximum is marked, and the upstream gradient of that window is added there in dx, and nowhere else.",
     label="window",
-    start=1,
+    start=3,
 )
 def max_gradient(stride=2):
     """Every window hands its upstream gradient to its first maximum; windows that overlap may choose the same pixel."""
@@ -174,9 +181,7 @@ def contrast(name="brick", size=160, window=9, dark=0.2):
         image(ax, values, title, vmin=0 if values is photo else -most, vmax=most)
         local = values - around(values, weights)
         share = local[:, -size // 4 :].std() / local[:, : size // 4].std()
-        ax.text(
-            *(0.5, -0.07), f"contrast, right : left = {share:.2f}", transform=ax.transAxes, ha="center", va="center"
-        )
+        under(ax, f"contrast, right : left = {share:.2f}")
     return figure
 
 
@@ -197,7 +202,7 @@ def around(plane, weights):
     "Rows of units, the input pixels at the bottom and a layer above the other; the layers, as pairs of size and stride, are "
     "{layers}. One unit of the newest layer is lit, and so is all below it that it depends on. On the photograph beside it "
     "its receptive field is framed; it grows with every layer.",
-    label="layers",
+    label="page",
     start=3,
 )
 def field_of_view(layers=((3, 1), (2, 2), (3, 1), (2, 2), (3, 1), (2, 2)), pixels=40):
