@@ -172,7 +172,7 @@ def test_the_plan_takes_tests_from_the_instructor(source, released):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "no valid JSON"),
+        (b"", "is empty"),
         (b'{"cells": [', "no valid JSON"),
         (b"PK\x03\x04", "no valid JSON"),
         (b"[" * 100_000, "no valid JSON"),
