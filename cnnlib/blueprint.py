@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import shapes
+from . import passes, shapes
 from .autograd import Tensor, draw_on
 
 # Ops whose outputs see more than their inputs do: through the weights of a filter, through a window, or everything.
@@ -156,6 +156,8 @@ class Blueprint:
             self.path.pop()
 
     def op(self, name, inputs, options):
+        inputs, named = passes.options_by_name(name, inputs)
+        options = {**named, **options}
         sizes = [None if x is None else np.shape(x.data if isinstance(x, Tensor) else x) for x in inputs]
         shape = shapes.of(name, *sizes, **options)
         field = _widened(name, sizes, options, self._seen(inputs))

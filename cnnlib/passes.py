@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 from contextvars import ContextVar
+from numbers import Number
 from types import MappingProxyType
 
 import numpy as np
@@ -26,6 +27,22 @@ def library(name):
         return getattr(ops, f"{name}_forward"), getattr(ops, f"{name}_backward")
     except AttributeError:
         raise AttributeError(f"cnnlib.ops has no pair {name}_forward and {name}_backward") from None
+
+
+def options_by_name(name, inputs):
+    """Arguments as somebody passed them, in two parts: the arrays, and the options that came behind them, by name.
+
+    >>> options_by_name("pad", ([[1.0]], 2))
+    (([[1.0]],), {'padding': 2})
+    """
+    parameters = inspect.signature(library(name)[0]).parameters.values()
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return inputs, {}
+    arrays = len(inputs)
+    while arrays > 1 and isinstance(inputs[arrays - 1], Number | tuple | str):
+        arrays -= 1
+    named = [parameter.name for parameter in parameters][arrays : len(inputs)]
+    return inputs[:arrays], dict(zip(named, inputs[arrays:], strict=True))
 
 
 @contextlib.contextmanager

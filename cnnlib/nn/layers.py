@@ -278,8 +278,8 @@ class LocalResponseNorm(Op):
 class LocalContrastNorm(Op):
     op = "local_contrast_norm"
 
-    def __init__(self, kernel_size=9):
-        super().__init__(kernel_size=kernel_size)
+    def __init__(self, kernel_size=9, window=None, eps=1e-4):
+        super().__init__(kernel_size=kernel_size, window=window, eps=eps)
 
 
 class UpsampleNearest(Op):

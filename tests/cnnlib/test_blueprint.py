@@ -99,6 +99,15 @@ def test_an_op_in_a_graph_gives_every_array_its_gradient(name):
             assert slope == pytest.approx(np.sum(tensor.grad * direction), rel=1e-5, abs=1e-6)
 
 
+def test_options_may_come_by_position_on_paper_as_in_a_computation():
+    class Net(nn.Module):
+        def forward(self, x):
+            padded = F.max_pool2d(F.pad(x, (1, 2, 1, 2)), 2, 1)
+            return F.concatenate(F.upsample_nearest(padded, 2), F.dropout(F.upsample_nearest(padded, 2), 0.0))
+
+    assert summary(Net(), (4, 9, 7)).output_shape == Net()(Tensor(X)).shape[1:]
+
+
 def test_every_op_has_a_call_here():
     assert set(CALLS) == EVERY_OP
     assert {name for name in dir(ops) if name.endswith("_backward")} == {f"{name}_backward" for name in EVERY_OP}
