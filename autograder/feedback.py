@@ -12,7 +12,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 # code spans and fences are left alone; $$...$$ and $...$ are formulas
 _MATH = re.compile(
-    r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<line>[^$\n]+?)\$(?!\w)", re.DOTALL
+    r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<line>(?:[^$\n]|\n(?!\n))+?)\$(?!\w)", re.DOTALL
 )
 
 

@@ -22,6 +22,8 @@ def array(value):
         raise NotNumbers(f"a masked array, {np.count_nonzero(np.ma.getmaskarray(value))} entries of which are hidden")
     try:
         result = np.asarray(_plain(value))
+    except NotNumbers:  # it met something inside; what matters to the reader is the whole
+        raise NotNumbers(describe(value)) from None
     except ValueError:
         raise NotNumbers("a list whose parts differ in shape") from None
     if result.dtype.kind not in "biuf":

@@ -283,7 +283,7 @@ def test_an_object_is_never_asked(make, words):
     value = make()
     assert f"out is an object of {words}; expected an array (2, 4, 5, 8)." in message(lambda *args: (value, None))
     assert f"returned an object of {words}; it should return the tuple (out, cache)." in message(lambda *args: value)
-    assert f"out is an object of {words}" in message(lambda *args: ([[value]], None))
+    assert f"out is a list of 1 value: object of {words}; expected an array" in message(lambda *args: ([value], None))
     assert f"out is an object of {words}; expected a number." in message(lambda: value, lambda: 5, [()], "out")
     with pytest.raises(CheckFailed, match=f"the result is an object of {words}; expected 5"):
         check.equal(value, 5)
