@@ -197,7 +197,7 @@ def _explain(error, cell, filename, session):
     of_student = getattr(error, "of_student", False) or getattr(error.__cause__, "of_student", False)
     text = str(error).strip()
     if isinstance(error, Missing):
-        text = f"{text}: the cell that should define it is empty or failed."
+        text = f"{text}: the cell that should define it is empty, failed, or defines another name."
     elif type(error).__name__ == "CheckFailed":
         pass
     elif of_student:
