@@ -1,4 +1,4 @@
-"""`autograder build | slides | pages | check | grade | doctor`"""
+"""`autograder build | slides | pages | check | collect | grade | export | report | doctor`"""
 
 import argparse
 import sys
@@ -6,6 +6,15 @@ from pathlib import Path
 
 from autograder.problem import Problem
 from autograder.sandbox import SandboxError
+
+FORMS = (
+    "moodle",
+    "canvas",
+    "brightspace",
+    "exchange",
+    "nbgrader",
+    "folder",
+)  # of autograder.lms, which takes time to import
 
 
 def main(argv=None):
@@ -47,7 +56,27 @@ def main(argv=None):
         help="limit for one call of a student's function (10); a cell may take three times that",
     )
 
-    commands.add_parser("doctor", help="say what isolation this machine offers")
+    collect = commands.add_parser(
+        "collect", help="what a learning management system exports, to submitted/STUDENT/LESSON"
+    )
+    collect.add_argument("lesson", help="such as 05_conv_backward")
+    collect.add_argument(
+        "source", nargs="+", type=Path, help="zip or folder from Moodle, Canvas, Brightspace, nbgrader"
+    )
+    collect.add_argument(
+        "--roster", type=Path, metavar="CSV", help="the class, as your system exports it; kept in the gradebook"
+    )
+    collect.add_argument("--form", choices=FORMS, help="how the export is named (default: seen from the names)")
+    collect.add_argument(
+        "--due", metavar="TIME", help="when it was due, such as '2026-11-21 23:59'; kept in the gradebook"
+    )
+    collect.add_argument(
+        "--timezone", metavar="ZONE", help="of the times in exports and of --due (default: this machine's)"
+    )
+    collect.add_argument("--output", type=Path, help="where submitted/ and collected/ go (default: the course folder)")
+
+    doctor = commands.add_parser("doctor", help="say whether this machine and this folder are ready to grade")
+    doctor.add_argument("--isolation", action="store_true", help="look at the isolation of students' code alone")
     for command in (check, grade):
         command.add_argument(
             "--no-sandbox", action="store_true", help="run without isolation, with limits only; every output says so"
@@ -127,6 +156,15 @@ def _grade(args):
     )
 
 
+def _collect(args):
+    from autograder.collect import collect_class
+
+    where = args.output or Path.cwd()
+    return collect_class(
+        _course(), args.lesson, args.source, where, args.roster, args.form, due=args.due, timezone=args.timezone
+    )
+
+
 def _doctor(args):
     from autograder.sandbox import Limits, Sandbox, require
 
@@ -150,7 +188,15 @@ def _doctor(args):
         sandbox.close()
 
 
-COMMANDS = {"build": _build, "slides": _export, "pages": _export, "check": _check, "grade": _grade, "doctor": _doctor}
+COMMANDS = {
+    "build": _build,
+    "slides": _export,
+    "pages": _export,
+    "check": _check,
+    "collect": _collect,
+    "grade": _grade,
+    "doctor": _doctor,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

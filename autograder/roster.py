@@ -1,0 +1,241 @@
+"""A class list, whoever wrote it: Canvas's or Brightspace's gradebook, Moodle's grading worksheet or participants, or your own CSV."""
+
+import csv
+import io
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from pathlib import Path
+
+from autograder.archive import plain
+from autograder.lms import Attempt, time_of
+from autograder.problem import Problem
+
+# our name: theirs, in lower case without anything but letters and digits; the first that a file has is taken
+COLUMNS = {
+    "id": (
+        "studentid",
+        "student",
+        "username",
+        "sisloginid",
+        "loginid",
+        "login",
+        "sisuserid",
+        "idnumber",
+        "orgdefinedid",
+    ),
+    "first_name": ("firstname", "givenname"),
+    "last_name": ("lastname", "surname", "familyname"),
+    "name": ("fullname", "name"),
+    "email": ("emailaddress", "email"),
+    "lms_id": ("lmsuserid", "lmsid", "identifier", "canvasid", "userid"),
+    "submitted": ("submitted", "submittedat", "lastmodifiedsubmission", "timestamp"),
+}
+
+
+@dataclass
+class Student:
+    """One student: the id is the name of folders, and nbgrader's."""
+
+    id: str
+    first_name: str = ""
+    last_name: str = ""
+    email: str = ""
+    lms_id: str = ""
+    submitted: datetime | None = None
+    full: str = ""
+    others: set[str] = field(default_factory=set)  # other ids by which the list knows them
+
+    @property
+    def name(self) -> str:
+        return self.full or f"{self.first_name} {self.last_name}".strip()
+
+
+class Roster:
+    """The students of a class, to be found by whatever an export says of them."""
+
+    def __init__(self, students: list[Student], lasting_ids=True):
+        self.students, self.lasting_ids = students, lasting_ids
+        self._by = {}
+        for student in students:
+            for key in _keys(student):
+                self._by.setdefault(key, []).append(student)
+
+    def __len__(self):
+        return len(self.students)
+
+    def find(self, attempt: Attempt) -> tuple[Student | None, str]:
+        """The student of an attempt; (None, why) where there is none or more than one."""
+        clues = [("lms", attempt.lms_id), ("id", _fold(attempt.login))]
+        names = [attempt.name, attempt.login]
+        if attempt.form == "moodle" and "-" in attempt.name:  # Moodle puts the group before the name
+            names += [attempt.name.split("-", n)[-1] for n in range(1, attempt.name.count("-") + 1)]
+        clues += [("name", squeezed(name)) for name in names]
+        for kind, value in clues:
+            matches = self._by.get((kind, value), []) if value else []
+            if len(matches) == 1:
+                return matches[0], ""
+            if matches:
+                among = ", ".join(student.id for student in matches)
+                return None, f"this name fits {len(matches)} students of the roster: {among}"
+        who = attempt.name or attempt.login
+        if not who:
+            return None, "its name does not say whose it is"
+        number = f" (number {attempt.lms_id} there)" if attempt.lms_id else ""
+        return None, f"nobody in the roster is {plain(who)!r}{number}"
+
+
+def _keys(student):
+    """What a student can be found by."""
+    keys = {("id", _fold(value)) for value in {student.id, student.email, *student.others} if value}
+    if student.lms_id:
+        keys.add(("lms", student.lms_id))
+    first, last = student.first_name, student.last_name
+    keys |= {
+        ("name", squeezed(name)) for name in (student.name, f"{first} {last}", f"{last} {first}") if squeezed(name)
+    }
+    return keys
+
+
+def _fold(text):
+    return unicodedata.normalize("NFC", text or "").strip().casefold()
+
+
+def squeezed(name: str) -> str:
+    """A name's letters and digits without accents: what Canvas leaves of it in a file's name.
+
+    >>> squeezed("Lovelace, Ada") == squeezed("lovelaceada"), squeezed("Zoë  O'Neil")
+    (True, 'zoeoneil')
+    """
+    letters = unicodedata.normalize("NFKD", name or "").casefold()
+    return "".join(filter(str.isalnum, letters))
+
+
+def student_id(text: str) -> str:
+    """An id that can name a folder, made from any text.
+
+    >>> student_id("  Zoë O'Neil/../x "), student_id("_hidden"), student_id("ada@example.org")
+    ('Zoë-O-Neil-x', 'hidden', 'ada@example.org')
+    """
+    text = re.sub(r"\.{2,}", "-", plain(text).strip())
+    text = re.sub(r"[^\w.@+-]+", "-", text)
+    return re.sub(r"-{2,}", "-", text).strip("-._")[:100]
+
+
+def read(path: Path, zone: tzinfo) -> Roster:
+    """The roster of a CSV file. Raises Problem with the line where a student has no id, or one that another has too."""
+    rows = table(path)
+    if not rows or len(rows[0]) < 1:
+        raise Problem(
+            f"The roster {path} is empty; its first line names the columns, such as id,first_name,last_name,email."
+        )
+    heads = [_head(cell) for cell in rows[0]]
+    canvas = "student" in heads and "id" in heads and any(head.startswith("sis") or head == "section" for head in heads)
+    where = {ours: [heads.index(theirs) for theirs in names if theirs in heads] for ours, names in COLUMNS.items()}
+    if canvas:  # there `Student` is the name and `ID` is Canvas's own number
+        where["name"], where["lms_id"] = [heads.index("student")], [heads.index("id")]
+        where["id"] = [place for place in where["id"] if heads[place] != "student"] + where["lms_id"]
+    elif "id" in heads:
+        where["id"].insert(0, heads.index("id"))
+    if not (where["id"] or where["email"] or where["name"] or where["last_name"]):
+        raise Problem(
+            f"The roster {path} has no column that says who a student is; it has: {', '.join(rows[0])}. "
+            "Name one `id`, or give the file that your learning management system exports."
+        )
+    students, seen = [], {}
+    for number, row in enumerate(rows[1:], 2):
+        if not any(cell.strip() for cell in row) or (canvas and _no_student(row, where)):
+            continue
+        student = _student(row, where, zone)
+        if not student.id:
+            raise Problem(
+                f"The roster {path} has a student without an id in line {number}; fill it in or delete the line."
+            )
+        if student.id in seen:
+            raise Problem(
+                f"The roster {path} has the id {student.id!r} twice, in the lines {seen[student.id]} and {number}."
+            )
+        seen[student.id] = number
+        students.append(student)
+    return Roster(students, lasting_ids="identifier" not in heads)  # Moodle numbers students anew for each assignment
+
+
+def table(path: Path) -> list[list[str]]:
+    """The cells of a CSV file with commas, semicolons or tabs, in any of the encodings that spreadsheets write. Raises Problem."""
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise Problem(f"{path} cannot be opened: {error.strerror}.") from None
+    if raw[:2] == b"PK":
+        raise Problem(f"{path} is a spreadsheet; save it as CSV (UTF-8) first.")
+    for encoding in ("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "cp1252", "latin-1"):
+        try:
+            text = raw.decode(encoding)
+            break
+        except UnicodeError:
+            continue
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
+    except csv.Error as error:
+        raise Problem(f"{path} is no CSV file: {error}.") from None
+
+
+def _head(cell):
+    return re.sub(r"[^a-z0-9]", "", cell.casefold())
+
+
+def _no_student(row, where):
+    name = row[where["name"][0]].strip().casefold() if row else ""
+    return "points possible" in name or name in ("", "student, test", "test student")
+
+
+def _student(row, where, zone):
+    def get(ours):
+        cells = (row[place].strip() for place in where[ours] if place < len(row))
+        return next((plain(unmarked(cell)) for cell in cells if cell), "")
+
+    first, last, name = get("first_name"), get("last_name"), get("name")
+    if name and not (first or last):
+        first, last = _split(name)
+    others = {plain(unmarked(row[p].strip())) for p in where["id"] if p < len(row) and row[p].strip()}
+    email, own = get("email"), get("id").lstrip("#")
+    lms_id = get("lms_id")
+    if number := re.fullmatch(r"\D*(\d+)", lms_id):  # Moodle writes `Participant 123456`
+        lms_id = number[1]
+    made = student_id(own or email or name or f"{first} {last}")
+    return Student(
+        made,
+        first,
+        last,
+        email,
+        lms_id,
+        time_of(get("submitted"), zone),
+        name,
+        others | {o.lstrip("#") for o in others},
+    )
+
+
+def _split(name):
+    """First and last name, from `Last, First` or `First Last`."""
+    if "," in name:
+        last, _, first = name.partition(",")
+        return first.strip(), last.strip()
+    first, _, last = name.rpartition(" ")
+    return first.strip(), last.strip()
+
+
+def marked(value) -> str:
+    """A cell that no spreadsheet takes for a formula, whatever a student called a file.
+
+    >>> marked("=cmd()"), marked(-3.5), marked("ada")
+    ("'=cmd()", '-3.5', 'ada')
+    """
+    text = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not isinstance(value, int | float) else text
+
+
+def unmarked(text: str) -> str:
+    return text[1:] if re.match(r"'[=+\-@\t\r]", text) else text

@@ -1,0 +1,460 @@
+"""`autograder collect`: exports as Moodle, Canvas and Brightspace name them, and what students put into them."""
+
+import csv
+import json
+import os
+import shutil
+import stat
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+from traitlets.config import Config
+
+from autograder import cli
+from autograder.execute import configure
+from autograder.late import LatePenalty
+
+ROOT = Path(__file__).parents[2]
+LESSON = "squares"
+FILE = f"{LESSON}.ipynb"
+ROSTER = "id,first_name,last_name,email,lms_user_id\nada,Ada,Lovelace,ada@example.org,11\nzoe,Zoë,O'Neil,zoe@example.org,12\nbob,Bob,Ray Burns,bob@example.org,13\n"
+
+
+@pytest.fixture(scope="module")
+def empty_gradebook(tmp_path_factory):
+    """Made once: nbgrader takes seconds for a new one."""
+    path = tmp_path_factory.mktemp("empty") / "gradebook.db"
+    configure(Config())  # it calls a program of this environment by its name
+    Gradebook(f"sqlite:///{path}", "cnn-by-hand").close()
+    return path
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch, empty_gradebook):
+    folder = tmp_path / "course"
+    folder.mkdir()
+    shutil.copy(empty_gradebook, folder)
+    (folder / "solutions" / LESSON).mkdir(parents=True)
+    shutil.copy(ROOT / "nbgrader_config.py", folder)
+    (folder / "solutions" / LESSON / FILE).write_text(notebook("x"))
+    (folder / "roster.csv").write_text(ROSTER, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def collect(course, capsys):
+    def run(*args, roster=True):
+        code = cli.main(
+            ["collect", LESSON, *map(str, args), *(["--roster", "roster.csv"] if roster else []), "--timezone", "UTC"]
+        )
+        out, err = capsys.readouterr()
+        return code, out + err
+
+    return run
+
+
+def notebook(text):
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text, id="cell")])
+    return nbformat.writes(nb)
+
+
+def zipped(path, files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def lines(course):
+    with (course / "collected" / f"{LESSON}.csv").open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+def state(course):
+    return {row["student"] or row["origin"]: row["state"] for row in lines(course)}
+
+
+def taken(course, student):
+    path = course / "submitted" / student / LESSON / FILE
+    return nbformat.read(path, as_version=4).cells[0].source if path.exists() else None
+
+
+def stamp(course, student):
+    path = course / "submitted" / student / LESSON / "timestamp.txt"
+    return path.read_text().strip() if path.exists() else None
+
+
+def inside(course):
+    """Every file that exists now, outside the course too."""
+    return {p for p in course.parent.rglob("*") if p.is_file() or p.is_symlink()}
+
+
+# ---- what the systems export
+
+
+def test_moodle_in_folders_and_with_names_before_the_files(course, collect):
+    files = {
+        f"Ada Lovelace_123456_assignsubmission_file_/{FILE}": notebook("ada"),
+        "Ada Lovelace_123456_assignsubmission_onlinetext_/onlinetext.html": "<p>hello</p>",
+        f"Group A-Zoë O'Neil_123457_assignsubmission_file_/{FILE}": notebook("zoe"),  # a group stands before the name
+        f"Bob Ray Burns_123458_assignsubmission_file_{FILE}": notebook(
+            "bob"
+        ),  # without "Download submissions in folders"
+    }
+    code, said = collect(zipped(course / "moodle.zip", files))
+    assert code == 0, said
+    assert [taken(course, s) for s in ("ada", "zoe", "bob")] == ["ada", "zoe", "bob"]
+    row = next(row for row in lines(course) if row["student"] == "ada")
+    assert row["lms_id"] == "123456" and "typed into Moodle" in row["sentence"]
+    assert row["key"] == "Ada Lovelace_123456_assignsubmission_file_"
+
+
+def test_moodle_grading_worksheet_is_a_roster_and_tells_the_times(course, collect):
+    (course / "worksheet.csv").write_text(
+        "\ufeffIdentifier,Full name,ID number,Email address,Status,Grade,Maximum Grade,Grade can be changed,Last modified (submission),Last modified (grade),Feedback comments\n"
+        'Participant 901,Ada Lovelace,s1,ada@example.org,Submitted for grading,,40.00,Yes,"Saturday, 21 November 2026, 10:36 AM",-,\n'
+        "Participant 902,Ada Lovelace,s2,ada2@example.org,Submitted for grading,,40.00,Yes,-,-,\n"
+        "Participant 903,Zoë O'Neil,s3,zoe@example.org,No submission,,40.00,Yes,-,-,\n",
+        encoding="utf-8",
+    )
+    files = {f"Ada Lovelace_{n}_assignsubmission_file_/{FILE}": notebook(str(n)) for n in (901, 902)}
+    files["Ada Lovelace_901_assignsubmission_file_/timestamp.txt"] = "2020-01-01 00:00:00 UTC"
+    code, said = collect(
+        zipped(course / "m.zip", files), "--roster", "worksheet.csv", "--due", "2026-11-20 23:59", roster=False
+    )
+    assert code == 0, said
+    assert taken(course, "s1") == "901" and taken(course, "s2") == "902"  # two of one name, told apart by the number
+    assert stamp(course, "s1") == "2026-11-21 10:36:00 UTC" and stamp(course, "s2") is None
+    rows = {row["student"]: row for row in lines(course)}
+    assert rows["s1"]["late"] == "10 h 37 min" and rows["s3"]["state"] == "missing"
+    with Gradebook(f"sqlite:///{course}/gradebook.db", "cnn-by-hand") as gradebook:
+        assert gradebook.find_student("s3").last_name == "O'Neil" and gradebook.find_student("s3").lms_user_id is None
+        assert str(gradebook.find_assignment(LESSON).duedate) == "2026-11-20 23:59:00"
+
+
+def test_canvas(course, collect):
+    files = {
+        f"lovelaceada_LATE_11_5001_{LESSON}-1.ipynb": notebook("ada, second"),
+        f"lovelaceada_11_4001_{FILE}": notebook("ada, first"),
+        "lovelaceada_LATE_11_5002_data.csv": "1,2",
+        f"oneilzoë_12_4002_{FILE}": notebook("zoe"),
+        "rayburnsbob_13_text.html": "I could not finish",
+    }
+    code, said = collect(zipped(course / "submissions.zip", files), "--due", "2026-11-20 23:59")
+    assert taken(course, "ada") == "ada, second" and taken(course, "zoe") == "zoe"
+    assert (course / "submitted" / "ada" / LESSON / "data.csv").read_text() == "1,2"
+    rows = {(row["student"], row["state"]): row for row in lines(course)}
+    assert rows["ada", "taken"]["late"] == "yes" and "not by how much" in rows["ada", "taken"]["sentence"]
+    assert stamp(course, "ada") == "2026-11-20 23:59:01 UTC" and stamp(course, "zoe") is None
+    older = course / rows["ada", "older"]["sentence"].partition("kept in ")[2].rstrip(".")
+    assert nbformat.read(older / FILE, as_version=4).cells[0].source == "ada, first"
+    assert code == 1 and "there is no notebook in it" in rows["bob", "unreadable"]["sentence"], said
+
+
+def test_canvas_gradebook_as_the_roster(course, collect):
+    (course / "canvas.csv").write_text(
+        "Student,ID,SIS User ID,SIS Login ID,Section,Homework (77)\n"
+        "    Points Possible,,,,,40\n"
+        '"Lovelace, Ada",11,S11,ada,Section 1,\n"Student, Test",99,,,Section 1,\n',
+    )
+    code, said = collect(
+        zipped(course / "s.zip", {f"somebody_11_4001_{FILE}": notebook("a")}), "--roster", "canvas.csv", roster=False
+    )
+    assert code == 0 and taken(course, "ada") == "a", said
+    with Gradebook(f"sqlite:///{course}/gradebook.db", "cnn-by-hand") as gradebook:
+        assert [(s.id, s.first_name, s.lms_user_id) for s in gradebook.students] == [("ada", "Ada", "11")]
+
+
+def test_brightspace_keeps_the_newest_by_its_own_times(course, collect):
+    files = {
+        "index.html": "<html>all submissions</html>",
+        f"12345-67890 - Ada Lovelace - Nov 21, 2026 1036 AM/{FILE}": notebook("second"),
+        f"12345-67890 - Ada Lovelace - Nov 20, 2026 1159 PM/{FILE}": notebook("first"),
+        f"12346-67890 - Zoë O'Neil - 21 November, 2026 936/{FILE}": notebook("zoe"),
+    }
+    code, said = collect(zipped(course / "b.zip", files), "--due", "2026-11-21 10:00")
+    assert code == 0, said
+    assert taken(course, "ada") == "second" and stamp(course, "ada") == "2026-11-21 10:36:00 UTC"
+    assert stamp(course, "zoe") == "2026-11-21 09:36:00 UTC"
+    rows = [row for row in lines(course) if row["student"] == "ada"]
+    assert sorted((row["state"], row["submitted"], row["late"]) for row in rows) == [
+        ("older", "2026-11-20 23:59:00", ""),
+        ("taken", "2026-11-21 10:36:00", "36 min"),
+    ]
+    assert (course / "collected" / LESSON / "older" / "ada" / "2026-11-20_235900" / FILE).exists()
+
+
+def test_an_export_that_was_unpacked_by_hand_is_the_same(course, collect):
+    target = course / "downloads" / "Homework Download Nov 21, 2026 1040 AM"
+    with zipfile.ZipFile(
+        zipped(course / "b.zip", {f"1-2 - Ada Lovelace - Nov 21, 2026 1036 AM/{FILE}": notebook("ada")})
+    ) as archive:
+        archive.extractall(target)
+    code, said = collect(course / "downloads")
+    assert code == 0 and taken(course, "ada") == "ada" and stamp(course, "ada") == "2026-11-21 10:36:00 UTC", said
+
+
+def test_nbgraders_own_layout_and_its_exchange(course, collect):
+    inbound = course / "exchange" / "inbound"
+    for when, text in (("2026-11-20 10:00:00.000000 UTC", "first"), ("2026-11-21 10:00:00.000000 UTC", "second")):
+        folder = inbound / f"ada+{LESSON}+{when}+x1y2"
+        folder.mkdir(parents=True)
+        (folder / FILE).write_text(notebook(text))
+        (folder / "submission_secret.txt").write_text("secret")
+    assert collect(course / "exchange", roster=False)[0] == 0
+    assert taken(course, "ada") == "second" and stamp(course, "ada") == "2026-11-21 10:00:00 UTC"
+    assert not list((course / "submitted").rglob("submission_secret.txt"))
+    own = course / "class" / "bob" / LESSON
+    own.mkdir(parents=True)
+    (own / FILE).write_text(notebook("bob"))
+    (own / "timestamp.txt").write_text("2026-11-21 12:00:00 UTC")
+    (course / "class" / "bob" / "other" / "other.ipynb").parent.mkdir()
+    (course / "class" / "bob" / "other" / "other.ipynb").write_text(notebook("of another lesson"))
+    code, said = collect(course / "class", roster=False)
+    assert code == 0 and stamp(course, "bob") == "2026-11-21 12:00:00 UTC", said
+    assert {row["student"] for row in lines(course)} == {"ada", "bob"}
+
+
+def test_a_flat_folder(course, collect):
+    flat = course / "flat"
+    flat.mkdir()
+    for name, text in {
+        "ada.ipynb": "old",
+        "ada (1).ipynb": "new",
+        f"{LESSON}_zoe@example.org.ipynb": "zoe",
+        FILE: "whose?",
+        "nobody.ipynb": "?",
+    }.items():
+        (flat / name).write_text(notebook(text))
+    zipped(flat / "Bob Ray Burns.zip", {f"work/{FILE}": notebook("bob"), "work/notes.txt": "x"})
+    code, _ = collect(flat)
+    assert [taken(course, s) for s in ("ada", "zoe", "bob")] == ["new", "zoe", "bob"]
+    assert (course / "submitted" / "bob" / LESSON / "notes.txt").exists()
+    assert code == 1 and [row["state"] for row in lines(course)].count("unknown") == 2
+    kept = [p for p in (course / "collected" / LESSON / "unknown").rglob("*.ipynb") if p.is_file()]
+    assert {nbformat.read(p, as_version=4).cells[0].source for p in kept} == {"whose?", "?"}
+
+
+# ---- again, and in the wrong order
+
+
+def test_collected_again_nothing_changes_and_a_newer_one_takes_its_place(course, collect):
+    def brightspace(when, text):
+        return zipped(course / "b.zip", {f"1-2 - Ada Lovelace - {when}/{FILE}": notebook(text)})
+
+    collect(brightspace("Nov 21, 2026 1036 AM", "one"))
+    assert collect(brightspace("Nov 21, 2026 1036 AM", "one"))[0] == 0 and state(course)["ada"] == "unchanged"
+    collect(brightspace("Nov 22, 2026 1036 AM", "two"))
+    assert taken(course, "ada") == "two" and stamp(course, "ada") == "2026-11-22 10:36:00 UTC"
+    collect(brightspace("Nov 20, 2026 1036 AM", "zero"))  # an old download
+    assert taken(course, "ada") == "two"
+    older = course / "collected" / LESSON / "older" / "ada"
+    assert {nbformat.read(p, as_version=4).cells[0].source for p in older.rglob("*.ipynb")} == {"one", "zero"}
+    states = [(row["state"], row["submitted"]) for row in lines(course) if row["student"] == "ada"]
+    assert sorted(states)[-1] == ("taken", "2026-11-22 10:36:00") and len(states) == 3
+
+
+def test_the_same_work_handed_in_again_is_not_late_and_a_mended_time_zone_counts(course, collect):
+    def brightspace(when):
+        return zipped(course / "b.zip", {f"1-2 - Ada Lovelace - {when}/{FILE}": notebook("one")})
+
+    collect(brightspace("Nov 21, 2026 1036 AM"))
+    collect(brightspace("Nov 25, 2026 1036 AM"))
+    assert stamp(course, "ada") == "2026-11-21 10:36:00 UTC"
+    assert [row["state"] for row in lines(course) if row["student"] == "ada"] == ["taken", "older"]
+    path = brightspace("Nov 21, 2026 1036 AM")
+    assert cli.main(["collect", LESSON, str(path), "--timezone", "America/New_York"]) == 0
+    assert stamp(course, "ada") == "2026-11-21 15:36:00 UTC"
+
+
+def test_two_that_nothing_tells_apart_are_not_guessed(course, collect):
+    for name in ("a", "b"):
+        zipped(course / f"{name}.zip", {f"Ada Lovelace_5_assignsubmission_file_/{FILE}": notebook(name)})
+    code, said = collect(course / "a.zip", course / "b.zip")
+    assert code == 1 and taken(course, "ada") is None and "nothing says which is the newest" in said
+    kept = (course / "collected" / LESSON / "duplicate").rglob("*.ipynb")
+    assert {nbformat.read(p, as_version=4).cells[0].source for p in kept} == {"a", "b"}
+
+
+def test_namesakes_without_a_roster_are_not_mixed_up(course, collect):
+    files = {f"Wei Zhang_{n}_assignsubmission_file_/{FILE}": notebook(str(n)) for n in (5, 6)}
+    code, said = collect(zipped(course / "m.zip", files), roster=False)
+    assert code == 1 and not (course / "submitted").exists() and said.count("two students are called 'Wei Zhang'") == 2
+
+
+def test_unknown_ones_are_taken_once_the_roster_has_them(course, collect):
+    path = zipped(course / "m.zip", {f"Eve Adams_7_assignsubmission_file_/{FILE}": notebook("eve")})
+    code, said = collect(path)
+    assert code == 1 and "nobody in the roster is 'Eve Adams' (number 7 there)" in said
+    (course / "roster.csv").write_text(ROSTER + "eve,Eve,Adams,,\n", encoding="utf-8")
+    code, said = collect(path)
+    assert code == 0 and taken(course, "eve") == "eve" and state(course)["eve"] == "taken", said
+    assert "unknown" not in state(course).values() and not list((course / "collected").rglob("unknown/*"))
+    code, said = collect(path, roster=False)  # the gradebook has kept the roster
+    assert code == 0 and state(course)["eve"] == "unchanged", said
+
+
+# ---- what must not get in
+
+
+def hostile(course):
+    with zipfile.ZipFile(course / "evil.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"Ada Lovelace_1_assignsubmission_file_/{FILE}", notebook("ada"))
+        archive.writestr("Ada Lovelace_1_assignsubmission_file_/../../../escaped.txt", "out")
+        archive.writestr("/absolute.txt", "out")
+        archive.writestr("C:\\windows\\evil.ipynb", "out")
+        link = zipfile.ZipInfo(f"Zoë O'Neil_2_assignsubmission_file_/{FILE}")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr(f"Bob Ray Burns_3_assignsubmission_file_/{FILE}", b"\0" * (40 << 20))  # 40 MB in 40 KB
+    return course / "evil.zip"
+
+
+def test_nothing_leads_out_and_nobody_else_is_stopped(course, collect):
+    path, before = hostile(course), inside(course)
+    code, said = collect(path)
+    assert code == 1 and taken(course, "ada") == "ada" and "Traceback" not in said
+    new = inside(course) - before
+    places = [course / place for place in ("submitted", "collected", "gradebook.db")]
+    assert all(any(place in (p, *p.parents) for place in places) for p in new), new
+    assert not any("escaped" in p.name or "evil" in p.name or "absolute" in p.name or p.is_symlink() for p in new)
+    rows = {row["student"]: row for row in lines(course) if row["student"]}
+    assert "link" in rows["zoe"]["sentence"] and "40 MB" in rows["bob"]["sentence"]
+    assert {rows[s]["state"] for s in ("zoe", "bob")} == {"unreadable"}
+    assert sum("leads out of the folder" in row["sentence"] for row in lines(course)) == 3
+
+
+def test_links_in_a_folder_are_not_followed(course, collect):
+    (course / "secret.ipynb").write_text(notebook("the solutions"))
+    folder = course / "class" / "ada"
+    folder.mkdir(parents=True)
+    (folder / FILE).symlink_to(course / "secret.ipynb")
+    (course / "class" / "zoe").symlink_to(course / "solutions")
+    os.mkfifo(course / "class" / "bob.ipynb")
+    code, said = collect(course / "class", "--form", "folder")
+    assert code == 1 and not (course / "submitted").exists() and said.count("link") >= 2
+    assert all(b"the solutions" not in p.read_bytes() for p in (course / "collected").rglob("*") if p.is_file())
+
+
+def test_damaged_locked_and_odd_files_have_a_reason(course, collect):
+    good = zipped(course / "m.zip", {
+        f"Ada Lovelace_1_assignsubmission_file_/{FILE}": notebook("ada" * 300),
+        f"Zoë O'Neil_2_assignsubmission_file_/{FILE}": '{"cells": [',
+        "Bob Ray Burns_3_assignsubmission_file_/work.rar": "Rar!",
+    })  # fmt: skip
+    data = bytearray(good.read_bytes())
+    start = data.find(FILE.encode()) + len(FILE) + 20
+    data[start : start + 30] = b"\xff" * 30
+    good.write_bytes(bytes(data))
+    code, said = collect(good)
+    rows = {row["student"]: row for row in lines(course)}
+    assert code == 1 and "Traceback" not in said
+    assert "damaged in the archive" in rows["ada"]["sentence"]
+    assert "no valid JSON" in rows["zoe"]["sentence"] and "graded 0" in rows["zoe"]["sentence"]
+    assert (course / "submitted" / "zoe" / LESSON / FILE).exists()  # graded 0 with a note, so that the gradebook has it
+    assert "no notebook in it, only work.rar" in rows["bob"]["sentence"]
+    assert (course / "collected" / LESSON / "unreadable" / "bob" / "work.rar").read_text() == "Rar!"
+
+
+def test_a_zip_of_zips_is_opened_once(course, collect):
+    inner = zipped(course / "inner.zip", {f"my work/{FILE}": notebook("ada"), "my work/more.zip": b"PK"}).read_bytes()
+    code, said = collect(zipped(course / "m.zip", {"Ada Lovelace_1_assignsubmission_file_/all.zip": inner}))
+    assert code == 0 and taken(course, "ada") == "ada", said
+    assert (course / "submitted" / "ada" / LESSON / "more.zip").read_bytes() == b"PK"
+
+
+def test_names_in_old_and_strange_encodings(course, collect):
+    path = course / "m.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        info = zipfile.ZipInfo(f"Zo@ O'Neil_2_assignsubmission_file_/{FILE}")
+        archive.writestr(info, notebook("zoe"))
+        archive.writestr("Ada Lovelace_1_assignsubmission_file_/=cmd|calc\u202e\x07.ipynb", notebook("ada"))
+    raw = path.read_bytes().replace(b"Zo@", b"Zo\x89")  # ë as old programs write it, in code page 437
+    path.write_bytes(raw)
+    code, said = collect(path)
+    assert code == 0 and taken(course, "zoe") == "zoe", said
+    names = [p.name for p in (course / "submitted" / "ada" / LESSON).iterdir()]
+    assert names == ["=cmd|calc.ipynb"]
+    assert not any(cell[:1] in ("=", "@", "+") for row in lines(course) for cell in row.values())
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda c: c / "nowhere.zip", "There is no"),
+        (lambda c: zipped(c / "x.zip", {}), "is empty"),
+        (lambda c: Path(shutil.copy(c / "roster.csv", c / "x.zip")), "cannot be read as a zip"),
+    ],
+)
+def test_what_the_instructor_can_mend_is_one_sentence(course, collect, make, says):
+    code, said = collect(make(course))
+    assert code == 1 and says in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is empty"),
+        ("colour,size\nred,3\n", "no column that says who"),
+        ("id,name\nada,Ada\nada,Bob\n", "'ada' twice, in the lines 2 and 3"),
+        ("id,name\n,\n../..,\n", "without an id in line 3"),
+        ("PK\x03\x04", "save it as CSV"),
+    ],
+)
+def test_a_roster_that_cannot_be_used_is_told(course, collect, text, says):
+    (course / "roster.csv").write_text(text)
+    code, said = collect(zipped(course / "m.zip", {f"Ada Lovelace_1_assignsubmission_file_/{FILE}": notebook("x")}))
+    assert code == 1 and says in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_rosters_as_spreadsheets_write_them(course, collect, encoding, delimiter):
+    (course / "roster.csv").write_text(ROSTER.replace(",", delimiter), encoding=encoding)
+    code, said = collect(zipped(course / "c.zip", {f"oneilzoë_999_4_{FILE}": notebook("zoe")}))
+    assert code == 0 and taken(course, "zoe") == "zoe", said
+
+
+# ---- late
+
+
+@pytest.mark.parametrize(
+    ("hours", "settings", "lost"),
+    [
+        (0.1, {"grace_minutes": 10}, 0),
+        (1, {"grace_minutes": 10}, 2),  # a day that has begun is a day
+        (25, {}, 4),
+        (25, {"whole_days": False, "percent_per_day": 24}, 5),
+        (24 * 30, {"most_percent": 50}, 10),
+        (24 * 30, {}, 20),
+    ],
+)
+def test_the_penalty_for_being_late(hours, settings, lost):
+    plugin = LatePenalty(**{"percent_per_day": 10, **settings})
+    assert plugin.late_submission_penalty("ada", 20.0, hours * 3600) == pytest.approx(lost)
+
+
+def test_a_late_submission_loses_points_in_the_gradebook(course, collect, isolate):
+    path = course / "solutions" / LESSON / FILE
+    test = nbformat.v4.new_code_cell("assert True", id="test")
+    test.metadata["nbgrader"] = {"grade": True, "grade_id": "t", "points": 10, "locked": True, "schema_version": 3, "solution": False, "task": False}  # fmt: skip
+    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=[test])))
+    config = course / "nbgrader_config.py"
+    config.write_text(
+        config.read_text()
+        + "\nfrom autograder.late import LatePenalty\nc.AssignLatePenalties.plugin_class = LatePenalty\nc.LatePenalty.percent_per_day = 20\n"
+    )
+    files = {
+        f"1-2 - {name} - Nov {day}, 2026 1036 AM/{FILE}": path.read_text()
+        for name, day in (("Ada Lovelace", 21), ("Bob Ray Burns", 23))
+    }
+    collect(zipped(course / "b.zip", files), "--due", "2026-11-22 10:00")
+    assert cli.main(["grade", LESSON, *([] if isolate else ["--no-sandbox"])]) == 0
+    with Gradebook(f"sqlite:///{course}/gradebook.db", "cnn-by-hand") as gradebook:
+        lost = {s: gradebook.find_submission(LESSON, s).late_submission_penalty for s in ("ada", "bob")}
+    assert lost == {"ada": 0, "bob": 4}
+    assert json.dumps(lost)
