@@ -51,7 +51,7 @@ def main(argv=None):
 
     grade.add_argument(
         "--timeout",
-        type=_seconds,
+        type=_positive,
         metavar="SECONDS",
         help="limit for one call of a student's function (10); a cell may take three times that",
     )
@@ -74,6 +74,26 @@ def main(argv=None):
         "--timezone", metavar="ZONE", help="of the times in exports and of --due (default: this machine's)"
     )
     collect.add_argument("--output", type=Path, help="where submitted/ and collected/ go (default: the course folder)")
+
+    export = commands.add_parser("export", help="grades and feedback pages, as learning management systems import them")
+    export.add_argument("lesson", nargs="*", help="such as 05_conv_backward; default: all that were graded")
+    export.add_argument("--form", choices=("csv", "canvas", "moodle", "brightspace"), default="csv")
+    export.add_argument(
+        "--template", type=Path, metavar="CSV", help="the file that your system exports, to be filled in"
+    )
+    export.add_argument("--column", metavar="NAME", help="the column of the system's file that gets the grades")
+    export.add_argument("--of", type=_positive, metavar="POINTS", help="convert the grades to so many points")
+    export.add_argument(
+        "--raw", action="store_true", help="without the penalty for being late, where your system takes it"
+    )
+    export.add_argument("--output", type=Path, help="where the results are (default: the course folder)")
+
+    report = commands.add_parser(
+        "report", help="one page on how a class did: points, mistakes, who needs a look, who is alike"
+    )
+    report.add_argument("lesson", nargs="*", help="such as 05_conv_backward; default: all that were graded")
+    report.add_argument("--output", type=Path, help="where the results are (default: the course folder)")
+    report.add_argument("--to", type=Path, metavar="FILE", help="the page (default: report.html beside the gradebook)")
 
     doctor = commands.add_parser("doctor", help="say whether this machine and this folder are ready to grade")
     doctor.add_argument("--isolation", action="store_true", help="look at the isolation of students' code alone")
@@ -100,12 +120,12 @@ def main(argv=None):
         return 130
 
 
-def _seconds(text):
+def _positive(text):
     """A positive number. argparse makes a sentence of the error."""
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
-    return seconds
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return number
 
 
 def _course():
@@ -165,6 +185,20 @@ def _collect(args):
     )
 
 
+def _export_grades(args):
+    from autograder.export_grades import export_grades
+
+    where = args.output or Path.cwd()
+    for line in export_grades(where, args.lesson, args.form, args.template, args.column, args.of, args.raw):
+        print(line)
+
+
+def _report(args):
+    from autograder.report import report
+
+    print(f"Report {report(_course(), args.lesson, args.output or Path.cwd(), args.to)}")
+
+
 def _doctor(args):
     from autograder.sandbox import Limits, Sandbox, require
 
@@ -195,6 +229,8 @@ COMMANDS = {
     "check": _check,
     "collect": _collect,
     "grade": _grade,
+    "export": _export_grades,
+    "report": _report,
     "doctor": _doctor,
 }
 

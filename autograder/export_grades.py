@@ -1,0 +1,207 @@
+"""Grades and feedback pages in the forms that learning management systems import."""
+
+import csv
+import os
+import re
+import zipfile
+from pathlib import Path
+
+from autograder import roster, scores
+from autograder.collect import read_record
+from autograder.problem import Problem
+from autograder.roster import marked
+
+FORMS = ("csv", "canvas", "moodle", "brightspace")
+# the column of the student's number in the system's own file, and words by which that of the grade is found
+_ID = {"canvas": ("id",), "moodle": ("identifier",), "brightspace": ("orgdefinedid", "username")}
+_LOGIN = ("sisloginid", "username", "idnumber", "orgdefinedid", "emailaddress", "email", "id")
+
+
+def export_grades(output: Path, lessons, form="csv", template=None, column=None, of=None, raw=False) -> list[str]:
+    """Write OUTPUT/exported/; sentences that say what was written and what is missing. Raises Problem."""
+    gradebook, lessons = scores.graded(output / "gradebook.db", lessons)
+    folder = output / "exported"
+    folder.mkdir(parents=True, exist_ok=True)
+    said = []
+    with gradebook:
+        classes = {lesson: scores.of(gradebook, lesson) for lesson in lessons}
+    if form == "csv":
+        rows = [row for lesson in lessons for row in _plain_rows(lesson, classes[lesson])]
+        said.append(f"Grades {_write(folder / 'grades.csv', rows)}")
+    elif template is not None and len(lessons) != 1:
+        raise Problem(f"A template is for one lesson, but {len(lessons)} were asked for: {', '.join(lessons)}.")
+    else:
+        for lesson in lessons:
+            said += _lesson(output, folder, lesson, classes[lesson], form, template, column, of, raw)
+    for lesson in lessons:
+        waiting = sum(bool(one.waiting) for one in classes[lesson])
+        if waiting:
+            said.append(
+                f"{lesson}: {waiting:,} submissions wait for your marks; those points are not in these grades yet."
+            )
+    return said
+
+
+def _plain_rows(lesson, submissions):
+    yield from [HEAD] if submissions else []
+    for one in submissions:
+        when = f"{one.submitted:%Y-%m-%d %H:%M:%S}" if one.submitted else ""
+        yield [lesson, one.student, one.last_name, one.first_name, one.email, when, one.late,
+               _points(one.score), _points(one.penalty), _points(one.total), _points(one.points), _points(one.waiting)]  # fmt: skip
+
+
+HEAD = ["lesson", "student", "last_name", "first_name", "email", "submitted", "late", "score", "late_penalty", "total", "points", "to_mark"]  # fmt: skip
+
+
+def _points(value):
+    """A number of points as a number, with two decimals at most, as Canvas keeps them."""
+    value = round(float(value), 2)
+    return int(value) if value == int(value) else value
+
+
+def _lesson(output, folder, lesson, submissions, form, template, column, of, raw):
+    """One lesson's grades, and its feedback pages where we know how the system calls the submissions."""
+    record = {line.student: line for line in read_record(output / "collected" / f"{lesson}.csv") if _counts(line, form)}
+    most = max((one.points for one in submissions), default=0)
+    scale = of / most if of and most else 1
+    grades = {one.student: _points((one.score if raw else one.total) * scale) for one in submissions}
+    said = []
+    if template is None:
+        rows, missing = BUILD[form](lesson, submissions, record, grades, _points(most * scale), column)
+    else:
+        rows, missing, warning = _filled(
+            Path(template), lesson, submissions, record, grades, form, column, most * scale
+        )
+        said += warning
+    said.insert(0, f"Grades {_write(folder / f'{lesson}-{form}.csv', rows)}")
+    if missing:
+        names = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+        where = f"in {template}" if template else "known by their number there"
+        said.append(
+            f"{lesson}: {len(missing):,} graded students are not {where}, so their grades are not in the file: {names}."
+        )
+    pages, without = _feedback(output, folder, lesson, submissions, record, form)
+    if pages:
+        said.append(f"Feedback {pages}")
+    if without:
+        said.append(
+            f"{lesson}: {without:,} feedback pages are not in a zip, since these submissions were not collected from {form.title()}."
+        )
+    return said
+
+
+def _counts(line, form):
+    return line.state in ("taken", "unchanged", "unreadable") and line.form == form and line.student and line.key
+
+
+def _canvas(lesson, submissions, record, grades, most, column):
+    """The columns that Canvas's importer asks for (lib/gradebook_importer.rb)."""
+    rows = [
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", column or lesson],
+        ["    Points Possible", "", "", "", "", most],
+    ]
+    for one in submissions:
+        number = record[one.student].lms_id if one.student in record else one.lms_id
+        name = f"{one.last_name}, {one.first_name}" if one.last_name and one.first_name else one.name
+        rows.append([name, number, "", one.student, "", grades[one.student]])
+    return rows, []
+
+
+def _moodle(lesson, submissions, record, grades, most, column):
+    """The columns of Moodle's grading worksheet; without `Feedback comments`, which an import would empty."""
+    rows = [["Identifier", "Full name", "Email address", "Maximum Grade", "Grade", "Last modified (grade)"]]
+    known = [one for one in submissions if one.student in record]
+    for one in known:
+        number = f"Participant {record[one.student].lms_id}"
+        rows.append([number, one.name, one.email, most, grades[one.student], "-"])
+    return rows, [one.student for one in submissions if one.student not in record]
+
+
+def _brightspace(lesson, submissions, record, grades, most, column):
+    """The columns of D2L's sample import file."""
+    rows = [["Username", column or f"{lesson} Points Grade", "End-of-Line Indicator"]]
+    return rows + [[one.student, grades[one.student], "#"] for one in submissions], []
+
+
+BUILD = {"canvas": _canvas, "moodle": _moodle, "brightspace": _brightspace}
+
+
+def _filled(template, lesson, submissions, record, grades, form, column, most):
+    """The system's own file with the grades filled in, and nothing else changed."""
+    rows = roster.table(template)
+    if len(rows) < 2:
+        raise Problem(f"{template} has no students; export it again with all of them.")
+    heads = [re.sub(r"[^a-z0-9]", "", cell.casefold()) for cell in rows[0]]
+    place = _column(rows[0], heads, lesson, form, column, template)
+    ids = [heads.index(name) for name in _ID[form] if name in heads]
+    logins = [heads.index(name) for name in _LOGIN if name in heads]
+    by_number = {line.lms_id: student for student, line in record.items()}
+    if form == "canvas":
+        by_number |= {one.lms_id: one.student for one in submissions if one.lms_id}
+    by_login = {key.casefold(): one.student for one in submissions for key in (one.student, one.email) if key}
+    found, warnings, possible = set(), [], None
+    for row in rows[1:]:
+        row += [""] * (len(heads) - len(row))
+        if form == "canvas" and "points possible" in row[0].casefold():
+            possible = row[place]
+            continue
+        numbers = [re.sub(r"^\D+", "", row[at]) for at in ids]
+        student = next((by_number[n] for n in numbers if n in by_number), None)
+        student = student or next((by_login[row[at].strip().lstrip("#").casefold()] for at in logins if row[at].strip().lstrip("#").casefold() in by_login), None)  # fmt: skip
+        if student is not None and student not in found:
+            found.add(student)
+            row[place] = grades[student]
+    if form == "moodle" and "maximumgrade" in heads:
+        possible = rows[1][heads.index("maximumgrade")]
+    if form == "brightspace" and (match := re.search(r"MaxPoints:([\d.]+)", rows[0][place])):
+        possible = match[1]
+    number = re.match(r"\s*(\d+(?:\.\d+)?)", possible or "")
+    if number and abs(float(number[1]) - most) > 0.005:
+        warnings.append(
+            f"{lesson}: {form.title()} expects {float(number[1]):g} points, and the lesson has {most:g}. "
+            f"Change it there, or convert the grades with --of {float(number[1]):g}."
+        )
+    return rows, [one.student for one in submissions if one.student not in found], warnings
+
+
+def _column(header, heads, lesson, form, column, template):
+    """The place of the column to fill. Raises Problem where it is not clear."""
+    if column is not None:
+        fits = [n for n, cell in enumerate(header) if cell.strip() == column.strip() or cell.startswith(f"{column} (")]
+    elif form == "moodle":
+        fits = [n for n, head in enumerate(heads) if head == "grade"]
+    else:
+        wanted = re.sub(r"[^a-z0-9]", "", lesson.casefold())
+        fits = [n for n, head in enumerate(heads) if head.startswith(wanted)]
+    if len(fits) != 1:
+        there = ", ".join(header)
+        raise Problem(
+            f"{template} has {len(fits) or 'no'} columns for {column or lesson!r}; say which with --column. It has: {there}."
+        )
+    return fits[0]
+
+
+def _feedback(output, folder, lesson, submissions, record, form):
+    """A zip of the feedback pages, each where the system looks for it: under the name that it gave the submission."""
+    pages = {one.student: sorted((output / "feedback" / one.student / lesson).glob("*.html")) for one in submissions}
+    pages = {student: found for student, found in pages.items() if found}
+    known = {student: found for student, found in pages.items() if student in record}
+    if not known:
+        return None, 0 if record or not pages else len(pages)
+    path = folder / f"{lesson}-{form}-feedback.zip"
+    temporary = path.with_name(f".{path.name}.new")
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for student, found in known.items():
+            key = record[student].key
+            for page in found:
+                archive.write(page, f"{key}_{page.name}" if form == "canvas" else f"{key}/{page.name}")
+    os.replace(temporary, path)
+    return path, len(pages) - len(known)
+
+
+def _write(path, rows):
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([[marked(cell) for cell in row] for row in rows])
+    os.replace(temporary, path)
+    return path

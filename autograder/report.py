@@ -1,0 +1,354 @@
+"""The class report: one HTML page, without scripts and without a network, that says how a class did and who needs a look."""
+
+import html
+import json
+import os
+import re
+import statistics
+import urllib.parse
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import jinja2
+
+from autograder import mistakes, scores, similarity
+from autograder.archive import plain
+from autograder.collect import read_record
+from autograder.execute import NOT_ISOLATED, NOTE
+from autograder.overlay import MAX_BYTES
+
+TEMPLATES = Path(__file__).with_name("templates")
+BINS = ["0", *(f"{low}–{low + 9}" if low else "1–9" for low in range(0, 100, 10)), "100"]
+NAMED = 60  # students named in one place; the page says how many more there are
+TOO_LONG, CRASHED, TOO_MUCH = (
+    "Took too long: a loop that never ends?",
+    "The process ended: a crash, or `exit`",
+    "Used too much memory",
+)
+NOT_WRITTEN, NOT_THERE = "Not written yet", "Not defined: its cell is empty or failed"
+
+
+@dataclass
+class Exercise:
+    """A solution cell with the tests below it, or an answer that a person marks."""
+
+    name: str
+    cells: list = field(default_factory=list)
+    points: float = 0.0
+    by_hand: bool = False
+
+
+def report(course: Path, lessons, output: Path, to: Path | None = None) -> Path:
+    """Write the report on these lessons (default: all that were graded) and return its path. Raises Problem."""
+    to = to or output / "report.html"
+    gradebook, lessons = scores.graded(output / "gradebook.db", lessons)
+    with gradebook:
+        pages = [_lesson(gradebook, course, output, to, name) for name in lessons]
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES / "report"), autoescape=True, trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+    environment.filters |= {"number": _number, "percent": lambda x: f"{100 * x:.0f}", "code": _code}
+    page = environment.get_template("report.html.j2").render(
+        lessons=pages, made=datetime.now().strftime("%d %B %Y, %H:%M").lstrip("0"), named=NAMED, bins=BINS
+    )
+    to.parent.mkdir(parents=True, exist_ok=True)
+    temporary = to.with_name(f".{to.name}.new")
+    temporary.write_text(page, encoding="utf-8", newline="\n")
+    os.replace(temporary, to)
+    return to
+
+
+def _number(value):
+    return f"{round(value, 2):g}" if isinstance(value, float) else f"{value:,}"
+
+
+def _code(text):
+    """Escaped text with `code` set as code."""
+    return jinja2.utils.markupsafe.Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(plain(text))))
+
+
+def _lesson(gradebook, course, output, to, lesson):
+    """All that the template needs to say of one lesson."""
+    submissions = scores.of(gradebook, lesson)
+    exercises, stubs, titles = _exercises(course, lesson, submissions)
+    place = {cell: exercise.name for exercise in exercises for cell in exercise.cells}
+    for one in submissions:
+        _look(one, output, lesson, place, stubs)
+        one.link = _link(output / "feedback" / one.student / lesson, to)
+    record = read_record(output / "collected" / f"{lesson}.csv")
+    there = {one.student for one in submissions}
+    shares = [one.share for one in submissions]
+    return {
+        "name": lesson,
+        "title": titles,
+        "submissions": submissions,
+        "points": max((one.points for one in submissions), default=0),
+        "waiting": sum(one.waiting > 0 for one in submissions),
+        "late": sum(bool(one.late) for one in submissions),
+        "median": statistics.median(shares) if shares else 0,
+        "mean": statistics.fmean(shares) if shares else 0,
+        "histogram": _histogram(shares),
+        "exercises": [_exercise(exercise, submissions) for exercise in exercises],
+        "mistakes": _mistakes(exercises, submissions),
+        "attention": _attention(submissions, record, _absent(gradebook, there, record)),
+        "alike": _alike(submissions),
+        "not_isolated": sum(NOT_ISOLATED in one.notes for one in submissions),
+        "run": _run(output, lesson),
+    }
+
+
+def _exercises(course, lesson, submissions):
+    """The exercises in the lesson's order, the stubs of its solution cells, and its title."""
+    points = {cell: p for one in submissions for cell, (_, p, _) in one.cells.items()}
+    exercises, stubs, title, current = [], {}, lesson, None
+    for path in sorted((course / "notebooks" / lesson).glob("*.ipynb")) or sorted(
+        (course / "solutions" / lesson).glob("*.ipynb")
+    ):
+        for cell in _cells(path):
+            if (
+                match := re.match(r"# +(.+)", cell["source"])
+                if cell["kind"] == "markdown" and title == lesson
+                else None
+            ):
+                title = plain(match[1])
+            label, grade, solution = cell["id"], cell["grade"], cell["solution"]
+            if solution and not grade:
+                current = Exercise(label)
+                stubs[label] = cell["source"]
+                exercises.append(current)
+            elif grade and label in points:
+                if solution or current is None:
+                    exercises.append(Exercise(label, [label], points[label], by_hand=solution))
+                    continue
+                current.cells.append(label)
+                current.points += points[label]
+    known = {label for exercise in exercises for label in exercise.cells}
+    exercises += [Exercise(cell, [cell], p) for cell, p in points.items() if cell not in known]
+    return [exercise for exercise in exercises if exercise.cells], stubs, title
+
+
+def _cells(path):
+    """The cells of a notebook as plain data; none where it cannot be read."""
+    try:
+        if path.is_symlink() or path.stat().st_size > 4 * MAX_BYTES:
+            return
+        found = json.loads(path.read_text(encoding="utf-8")).get("cells", [])
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return
+    for cell in found:
+        data = cell.get("metadata", {})
+        mark = data.get("nbgrader", {})
+        yield {
+            "kind": cell.get("cell_type"),
+            "source": "".join(cell.get("source", "")),
+            "id": mark.get("grade_id", ""),
+            "grade": bool(mark.get("grade")),
+            "solution": bool(mark.get("solution")),
+            "note": bool(data.get("autograder", {}).get("note")),
+            "said": [
+                "\n".join(o.get("traceback", [])) for o in cell.get("outputs", []) if o.get("output_type") == "error"
+            ],
+        }
+
+
+def _look(one, output, lesson, place, stubs):
+    """What the graded notebooks say: the grader's notes, what was wrong, and the student's own code."""
+    sources = []
+    for path in sorted((output / "autograded" / one.student / lesson).glob("*.ipynb")):
+        for cell in _cells(path):
+            if cell["note"]:
+                one.notes.append(html.unescape(plain(cell["source"].removeprefix(NOTE).strip())))
+            elif cell["grade"] and not cell["solution"]:
+                for message in cell["said"]:
+                    what = what_was_wrong(message)
+                    exercise = place.get(cell["id"], cell["id"])
+                    one.wrong.setdefault(exercise, set()).add(what)
+                    if what in (TOO_LONG, CRASHED, TOO_MUCH):
+                        one.stopped.add(what)
+            elif cell["solution"] and cell["id"] in stubs:
+                sources.append(cell["source"])
+    one.code = similarity.own_text(sources, list(stubs.values()))
+
+
+@lru_cache(maxsize=1 << 16)
+def what_was_wrong(message: str) -> str:
+    """The name of what a failed test found: a known mistake's sentence where there is one, never a student's own words.
+
+    >>> what_was_wrong("f: out is wrong in 3 of 4 numbers.\\nLargest error at out[0]: expected 1, got 2.")
+    'out is wrong, by no known mistake'
+    >>> what_was_wrong("Your code raised ValueError: <b>anything</b>")
+    'Raised ValueError'
+    """
+    lines = [line.strip() for line in plain_lines(message) if line.strip()] or ["No verdict."]
+    for line in lines:
+        if line in _sentences():
+            return line
+    head = lines[0]
+    for words, name in (
+        ("not written yet", NOT_WRITTEN),
+        ("is not defined", NOT_THERE),
+        ("should define it", NOT_THERE),
+        ("took more than", TOO_LONG),
+        ("process ended", CRASHED),
+        ("ended the process", CRASHED),
+        ("of memory", TOO_MUCH),
+    ):
+        if words in head.lower():
+            return name
+    if match := re.search(r"\braised ([A-Za-z_.]+)", head):
+        return f"Raised {match[1].rpartition('.')[2]}"
+    if head == "A hidden test failed.":
+        return lines[1][:200] if len(lines) > 1 and not re.match(r"[A-Za-z]+: ", lines[1]) else "A hidden test failed"
+    if match := re.search(r": (?:the )?(\S+) is wrong in", head):
+        hints = [line for line in lines[1:] if not re.match(r"In |Largest |expected |got |line |\[", line)]
+        return _without_numbers(hints[-1]) if hints else f"{match[1]} is wrong, by no known mistake"
+    if ": " in head and re.match(r"[A-Za-z_]\w*: ", head):
+        head = head.partition(": ")[2]
+    return _without_numbers(head)
+
+
+def plain_lines(text):
+    return [plain(line) for line in text.split("\n")]
+
+
+def _without_numbers(text):
+    """The first sentence, without sizes, numbers and the student's own words, so that the same mistake reads the same."""
+    text = re.split(r"(?<=[.?!]) |; ", text)[0]
+    text = re.sub(r"'[^']*'|\"[^\"]*\"", "…", text)
+    text = re.sub(r"\((?:\d+,? ?)+\)", "(…)", text)
+    text = re.sub(r"object of class \w+", "object of another kind", text)
+    text = re.sub(r"(?<!is )-?\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\b", "…", text)
+    return text[:200].rstrip(".")
+
+
+@lru_cache(maxsize=1)
+def _sentences():
+    return {sentence for name in mistakes.functions() for sentence in mistakes.known(name)}
+
+
+def _histogram(shares):
+    counts = Counter(0 if s <= 0 else 11 if s >= 1 else 1 + min(9, int(s * 10)) for s in shares)
+    most = max(counts.values(), default=1)
+    return [(label, counts[place], counts[place] / most) for place, label in enumerate(BINS)]
+
+
+def _exercise(exercise, submissions):
+    """How many had all of it, some of it, none; who waits for a person is none of these."""
+    full = part = none = waits = 0
+    shares = []
+    for one in submissions:
+        cells = [one.cells[cell] for cell in exercise.cells if cell in one.cells]
+        points, score = sum(p for _, p, _ in cells), sum(s for s, _, _ in cells)
+        if any(w for _, _, w in cells):
+            waits += 1
+            continue
+        shares.append(score / points if points else 1.0)
+        full, part, none = full + (score >= points), part + (0 < score < points), none + (score <= 0 < points)
+    return {
+        "name": exercise.name,
+        "points": exercise.points,
+        "by_hand": exercise.by_hand,
+        "parts": [
+            ("full", "all points", full),
+            ("part", "some", part),
+            ("none", "none", none),
+            ("waits", "wait for you", waits),
+        ],
+        "all": len(submissions),
+        "mean": statistics.fmean(shares) if shares and not (exercise.by_hand and waits) else None,
+    }
+
+
+def _mistakes(exercises, submissions):
+    """By exercise, what was wrong, for how many and whom; the known mistakes are marked."""
+    out = []
+    for exercise in exercises:
+        who = defaultdict(list)
+        for one in submissions:
+            for what in one.wrong.get(exercise.name, ()):
+                who[what].append(one)
+        found = sorted(who.items(), key=lambda item: (-len(item[1]), item[0] not in _sentences(), item[0]))
+        if found:
+            most = len(found[0][1])
+            out.append(
+                (exercise.name, [(what, what in _sentences(), len(w), w[:NAMED], len(w) / most) for what, w in found])
+            )
+    return out
+
+
+def _absent(gradebook, there, record):
+    taken = {line.student for line in record}
+    if not any(line.state == "missing" for line in record):
+        return []
+    named = {line.student for line in record if line.state == "missing"}
+    names = {s.id: plain(f"{s.first_name or ''} {s.last_name or ''}".strip()) for s in gradebook.students}
+    return [(names.get(student) or student, "") for student in sorted(named - there) if student in taken]
+
+
+def _attention(submissions, record, absent):
+    """[(heading, what to do, [(who, why, link)])] for those who need a person."""
+
+    def entry(one, why):
+        return one.name, why, one.link
+
+    unread = [
+        entry(one, note) for one in submissions for note in one.notes
+        if note != NOT_ISOLATED and one.score <= 0 and ("notebook" in note or "empty" in note or "opened" in note or "JSON" in note)
+    ]  # fmt: skip
+    seen = {who for who, _, _ in unread}
+    lost = [
+        (plain(line.student or line.origin), plain(line.sentence), "")
+        for line in record
+        if line.state in ("unknown", "duplicate", "unreadable")
+        and line.student not in {one.student for one in submissions}
+    ]
+    stopped = [entry(one, "; ".join(sorted(one.stopped))) for one in submissions if one.stopped]
+    zero = [entry(one, _reason(one)) for one in submissions if one.score <= 0 and one.name not in seen]
+    waits = [entry(one, f"{_number(float(one.waiting))} points") for one in submissions if one.waiting]
+    late = [
+        entry(one, one.late + (f", loses {_number(float(one.penalty))} points" if one.penalty else ""))
+        for one in submissions
+        if one.late
+    ]
+    notes = [
+        entry(one, note) for one in submissions for note in one.notes
+        if note != NOT_ISOLATED and (one.name, note, one.link) not in unread
+    ]  # fmt: skip
+    parts = [
+        ("Not graded", "Their submissions were put aside when they were collected; mend this and collect again.", lost),
+        ("Not readable", "They got 0 points; ask for the notebook again.", unread),
+        ("No points", "A first look at what most of their tests said.", zero),
+        ("Stopped at a limit", "Only the tests that were stopped cost points.", stopped),
+        ("Other notes of the grader", "", notes),
+        ("Late", "", late),
+        (
+            "Wait for your marks",
+            "Open Formgrader, or `nbgrader formgrader`; until then these points are missing.",
+            waits,
+        ),
+        ("Handed in nothing", "", [(who, why, "") for who, why in absent]),
+    ]
+    return [part for part in parts if part[2]]
+
+
+def _reason(one):
+    said = Counter(what for found in one.wrong.values() for what in found)
+    return said.most_common(1)[0][0] if said else ""
+
+
+def _alike(submissions):
+    by_student = {one.student: one for one in submissions}
+    found = similarity.groups({one.student: one.code for one in submissions})
+    return [([by_student[key] for key in keys], least) for keys, least in found]
+
+
+def _link(folder, page):
+    """A feedback page's address from the report, where there is one."""
+    pages = sorted(folder.glob("*.html"))
+    return urllib.parse.quote(os.path.relpath(pages[0], page.parent).replace(os.sep, "/")) if pages else ""
+
+
+def _run(output, lesson):
+    """What the run took, as the grader left it; nothing where it left nothing."""
+    return None

@@ -1,0 +1,129 @@
+"""What the gradebook holds of a lesson: one question for a whole class."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from nbgrader.api import Gradebook
+from sqlalchemy import text
+
+from autograder.archive import plain
+from autograder.collect import lateness
+from autograder.problem import Problem
+
+GRADES = """
+select student.id, student.first_name, student.last_name, student.email, student.lms_user_id, submitted_assignment.timestamp, assignment.duedate,
+       submitted_assignment.extension, submitted_notebook.id, submitted_notebook.late_submission_penalty,
+       notebook.name, base_cell.name, coalesce(grade_cells.max_score, task_cells.max_score, 0),
+       grade.auto_score, grade.manual_score, grade.extra_credit, grade.needs_manual_grade
+from grade
+join submitted_notebook on grade.notebook_id = submitted_notebook.id
+join notebook on submitted_notebook.notebook_id = notebook.id
+join submitted_assignment on submitted_notebook.assignment_id = submitted_assignment.id
+join assignment on submitted_assignment.assignment_id = assignment.id
+join student on submitted_assignment.student_id = student.id
+join base_cell on grade.cell_id = base_cell.id
+left join grade_cells on grade_cells.id = grade.cell_id
+left join task_cells on task_cells.id = grade.cell_id
+where assignment.name = :lesson
+"""
+
+
+@dataclass
+class Submission:
+    """One student's work on one lesson."""
+
+    student: str
+    name: str
+    first_name: str = ""
+    last_name: str = ""
+    email: str = ""
+    lms_id: str = ""
+    submitted: datetime | None = None
+    score: float = 0.0
+    points: float = 0.0
+    waiting: float = 0.0  # points that wait for a person
+    penalty: float = 0.0
+    late: str = ""
+    cells: dict = field(default_factory=dict)  # {grade id: (score, points, waits)}
+    notes: list = field(default_factory=list)
+    wrong: dict = field(default_factory=dict)  # {exercise: {what was wrong}}
+    stopped: set = field(default_factory=set)
+    code: str = ""
+    link: str = ""
+
+    @property
+    def share(self) -> float:
+        """Of the points that are given so far, the share reached."""
+        given = self.points - self.waiting
+        return max(0.0, min(1.0, (self.score - self.penalty) / given)) if given > 0 else 0.0
+
+    @property
+    def total(self) -> float:
+        return max(0.0, self.score - self.penalty)
+
+
+def of(gradebook: Gradebook, lesson: str) -> list[Submission]:
+    """The submissions of a lesson, by student."""
+    found, notebooks = {}, set()
+    for row in gradebook.db.execute(text(GRADES), {"lesson": lesson}):
+        (
+            student,
+            first,
+            last,
+            email,
+            lms_id,
+            when,
+            due,
+            extension,
+            notebook,
+            penalty,
+            _,
+            cell,
+            points,
+            auto,
+            manual,
+            extra,
+            waits,
+        ) = row
+        one = found.get(student)
+        if one is None:
+            first, last = plain(first or ""), plain(last or "")
+            name = f"{first} {last}".strip() or plain(student)
+            one = found[student] = Submission(student, name, first, last, plain(email or ""), lms_id or "", _time(when))
+            one.late = _late(_time(when), _time(due), _time(extension))
+        if notebook not in notebooks:
+            notebooks.add(notebook)
+            one.penalty += penalty or 0
+        score = (manual if manual is not None else auto or 0) + (extra or 0)
+        one.cells[cell] = score, points, bool(waits)
+        one.score, one.points = one.score + score, one.points + points
+        one.waiting += points if waits else 0
+    return sorted(found.values(), key=lambda one: one.student)
+
+
+def _time(value):
+    """SQLite hands times out as text."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _late(when, due, extension):
+    if when is None or due is None:
+        return ""
+    epoch = datetime(1970, 1, 1)  # nbgrader keeps an extension as a time since then
+    return lateness((when - due - ((extension or epoch) - epoch)).total_seconds())
+
+
+def graded(book, lessons=None) -> tuple[Gradebook, list[str]]:
+    """The gradebook in the file `book`, and the lessons asked for, or all that were graded. Raises Problem."""
+    if not book.exists():
+        raise Problem(
+            f"There is no gradebook {book}; grade a lesson first, or say where the results are with --output."
+        )
+    gradebook = Gradebook(f"sqlite:///{book.resolve()}")
+    there = sorted(a.name for a in gradebook.assignments if a.num_submissions)
+    for lesson in lessons or ():
+        if lesson not in there:
+            raise Problem(f"No submission of {lesson!r} is in {book}; graded are: {', '.join(there) or 'none'}.")
+    if not there:
+        raise Problem(f"{book} holds no graded submission; grade a lesson first.")
+    return gradebook, list(lessons or there)
