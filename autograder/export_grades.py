@@ -73,7 +73,7 @@ def _lesson(output, folder, lesson, submissions, form, template, column, of, raw
             Path(template), lesson, submissions, record, grades, form, column, most * scale
         )
         said += warning
-    said.insert(0, f"Grades {_write(folder / f'{lesson}-{form}.csv', rows)}")
+    said.insert(0, f"Grades {_write(folder / f'{lesson}-{form}.csv', rows, theirs=template is not None)}")
     if missing:
         names = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
         where = f"in {template}" if template else "known by their number there"
@@ -199,9 +199,10 @@ def _feedback(output, folder, lesson, submissions, record, form):
     return path, len(pages) - len(known)
 
 
-def _write(path, rows):
+def _write(path, rows, theirs=False):
+    """A CSV file. theirs: the cells are the system's own, to be handed back as they came."""
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([[marked(cell) for cell in row] for row in rows])
+        csv.writer(file).writerows(rows if theirs else [[marked(cell) for cell in row] for row in rows])
     os.replace(temporary, path)
     return path

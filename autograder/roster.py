@@ -230,11 +230,12 @@ def _split(name):
 def marked(value) -> str:
     """A cell that no spreadsheet takes for a formula, whatever a student called a file.
 
-    >>> marked("=cmd()"), marked(-3.5), marked("ada")
-    ("'=cmd()", '-3.5', 'ada')
+    >>> marked("=cmd()"), marked(-3.5), marked("-")
+    ("'=cmd()", '-3.5', '-')
     """
-    text = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not isinstance(value, int | float) else text
+    text = "" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)
+    formula = text[:1] in ("=", "+", "-", "@", "\t", "\r") and text != "-" and not isinstance(value, int | float)
+    return "'" + text if formula else text
 
 
 def unmarked(text: str) -> str:

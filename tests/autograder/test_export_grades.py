@@ -1,0 +1,197 @@
+"""Grades and feedback pages as Canvas, Moodle and Brightspace import them: a class collected, graded and given back."""
+
+import csv
+import io
+import re
+import shutil
+import zipfile
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder import cli
+
+ROOT = Path(__file__).parents[2]
+LESSON = "squares"
+FILE = f"{LESSON}.ipynb"
+RIGHT, WRONG = "def square(x):\n    return x * x", "def square(x):\n    return 9"
+CLASS = {  # student: (Moodle's number, Canvas's number, name, answer)
+    "ada": (901, 11, "Ada Lovelace", RIGHT),
+    "bob": (902, 12, "Bob Ray Burns", WRONG),
+    "eve": (903, 13, "Eve =Adams", '<img src="https://evil.org/x">'),
+}
+
+
+def lesson(answer):
+    def cell(source, label, **flags):
+        made = nbformat.v4.new_code_cell(source, id=label)
+        made.metadata["nbgrader"] = {"grade_id": label, "schema_version": 3, "task": False, "grade": False, "solution": False, "locked": True} | flags  # fmt: skip
+        return made
+
+    test = "assert square(3) == 9\n### BEGIN HIDDEN TESTS\nassert square(-5) == 25, 'a negative number'\n### END HIDDEN TESTS"
+    cells = [cell(answer, "square", solution=True, locked=False), cell(test, "test-square", grade=True, points=4)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=kernel))
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory, isolate):
+    """The class, once for each system."""
+    made = {}
+    for form in ("moodle", "canvas", "brightspace"):
+        folder = tmp_path_factory.mktemp(form)
+        (folder / "solutions" / LESSON).mkdir(parents=True)
+        (folder / "solutions" / LESSON / FILE).write_text(lesson("def square(x):\n    ### BEGIN SOLUTION\n    return x * x\n    ### END SOLUTION"))  # fmt: skip
+        shutil.copy(ROOT / "nbgrader_config.py", folder)
+        roster = "".join(f"{s},{name},{s}@example.org\n" for s, (_, _, name, _) in CLASS.items())
+        (folder / "roster.csv").write_text("id,name,email\n" + roster)
+        with zipfile.ZipFile(folder / "in.zip", "w") as archive:
+            for moodle, canvas, name, answer in CLASS.values():
+                last = name.rpartition(" ")
+                key = {
+                    "moodle": f"{name}_{moodle}_assignsubmission_file_/{FILE}",
+                    "canvas": re.sub(r"\W", "", f"{last[2]}{last[0]}".lower()) + f"_{canvas}_55{canvas}_{FILE}",
+                    "brightspace": f"{canvas}-77 - {name} - Nov 21, 2026 1036 AM/{FILE}",
+                }[form]
+                archive.writestr(key, lesson(answer))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            assert cli.main(["collect", LESSON, "in.zip", "--roster", "roster.csv", "--due", "2026-11-20"]) == 0
+            assert cli.main(["grade", LESSON, *([] if isolate else ["--no-sandbox"])]) == 0
+        made[form] = folder
+    return made
+
+
+@pytest.fixture
+def export(graded, monkeypatch, capsys):
+    def run(form, *args):
+        monkeypatch.chdir(graded[form])
+        code = cli.main(["export", LESSON, "--form", form, *args])
+        out, err = capsys.readouterr()
+        return code, out + err, graded[form] / "exported"
+
+    return run
+
+
+def table(path):
+    return list(csv.reader(io.StringIO(path.read_text())))
+
+
+class Outside(HTMLParser):
+    """What a page would run or fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        if tag in ("script", "iframe", "object", "embed", "link", "base", "form"):
+            self.found.append(tag)
+        for name, value in attributes:
+            if name.startswith("on") or (
+                name in ("src", "srcset", "href", "action") and re.match(r"\s*(https?:)?//", value or "")
+            ):
+                self.found.append((tag, name, value))
+
+
+def test_moodle(export):
+    code, said, folder = export("moodle")
+    assert code == 0, said
+    rows = table(folder / f"{LESSON}-moodle.csv")
+    assert rows[0][:2] == ["Identifier", "Full name"] and {"Grade", "Last modified (grade)"} <= set(rows[0])
+    assert "Feedback comments" not in rows[0]  # an import would empty what stands there
+    grade = {row[0]: row[rows[0].index("Grade")] for row in rows[1:]}
+    assert grade == {"Participant 901": "4", "Participant 902": "0", "Participant 903": "0"}
+    with zipfile.ZipFile(folder / f"{LESSON}-moodle-feedback.zip") as archive:
+        names = archive.namelist()
+        for name in names:  # as importziplib.php takes them apart
+            parts = name.split("/")[0].split("_", 4)
+            assert len(parts) >= 4 and parts[1] in ("901", "902", "903") and parts[2:4] == ["assignsubmission", "file"]
+        page = archive.read(next(n for n in names if "_902_" in n)).decode()
+    assert len(names) == 3 and "a negative number" in page and "square(-5)" not in page
+
+
+def test_moodles_own_worksheet_is_filled_in_and_nothing_else_changed(export, graded):
+    worksheet = graded["moodle"] / "worksheet.csv"
+    head = "Identifier,Full name,Email address,Status,Grade,Maximum Grade,Grade can be changed,Last modified (submission),Last modified (grade),Feedback comments"
+    lines = [f'Participant {n},{name},{s}@example.org,Submitted for grading,,100.00,Yes,"Saturday, 21 November 2026, 10:36 AM",-,"said, before"' for s, (n, _, name, _) in CLASS.items()]  # fmt: skip
+    worksheet.write_text(
+        "\n".join([head, *lines, "Participant 904,Not There,x@example.org,No submission,,100.00,Yes,-,-,"])
+    )
+    _, said, folder = export("moodle", "--template", str(worksheet))
+    assert "Moodle expects 100 points, and the lesson has 4" in said and "--of 100" in said
+    code, said, folder = export("moodle", "--template", str(worksheet), "--of", "100")
+    rows, before = table(folder / f"{LESSON}-moodle.csv"), table(worksheet)
+    at = rows[0].index("Grade")
+    assert code == 0 and [row[at] for row in rows[1:]] == ["100", "0", "0", ""] and "expects" not in said
+    assert [row[:1] + row[at + 1 :] for row in rows] == [row[:1] + row[at + 1 :] for row in before]
+
+
+def test_canvas(export):
+    code, said, folder = export("canvas")
+    rows = table(folder / f"{LESSON}-canvas.csv")
+    assert code == 0 and rows[0] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", LESSON], said
+    assert "Points Possible" in rows[1][0] and rows[1][5] == "4"
+    assert [row[1::2] for row in rows[2:]] == [["11", "ada", "4"], ["12", "bob", "0"], ["13", "eve", "0"]]
+    assert rows[2][0] == "Lovelace, Ada" and rows[4][0] == "'=Adams, Eve"  # no spreadsheet takes it for a formula
+    with zipfile.ZipFile(folder / f"{LESSON}-canvas-feedback.zip") as archive:
+        found = sorted(re.search(r"_(\d+)_(\d+)_", name).groups() for name in archive.namelist())
+    assert found == [("11", "5511"), ("12", "5512"), ("13", "5513")]  # Canvas finds the submission by these two numbers
+
+
+def test_canvas_gradebook_is_filled_in(export, graded):
+    book = graded["canvas"] / "book.csv"
+    book.write_text(
+        f"Student,ID,SIS User ID,SIS Login ID,Section,{LESSON} (77),Final Score\n    Points Possible,,,,,4.0,(read only)\n"
+        '"Burns, Bob Ray",12,,,S1,3,50\n"Lovelace, Ada",11,,,S1,,60\n"Else, Someone",99,,,S1,2,70\n'
+    )
+    code, said, folder = export("canvas", "--template", str(book))
+    assert code == 0 and "1 graded students are not in" in said and "eve" in said
+    assert [row[5] for row in table(folder / f"{LESSON}-canvas.csv")[2:]] == ["0", "4", "2"]
+    code, said, _ = export("canvas", "--template", str(book), "--column", "nothing")
+    assert code == 1 and "has no columns for 'nothing'" in said and "Final Score" in said
+
+
+def test_brightspace(export, graded):
+    code, said, folder = export("brightspace")
+    rows = table(folder / f"{LESSON}-brightspace.csv")
+    assert code == 0 and rows == [["Username", f"{LESSON} Points Grade", "End-of-Line Indicator"], ["ada", "4", "#"], ["bob", "0", "#"], ["eve", "0", "#"]], said  # fmt: skip
+    with zipfile.ZipFile(folder / f"{LESSON}-brightspace-feedback.zip") as archive:
+        assert f"11-77 - Ada Lovelace - Nov 21, 2026 1036 AM/{LESSON}.html" in archive.namelist()
+    own = graded["brightspace"] / "own.csv"
+    own.write_text(f"OrgDefinedId,Username,{LESSON} Points Grade <Numeric MaxPoints:8 Weight:1>,End-of-Line Indicator\n#100,bob,,#\n#101,ada,,#\n")  # fmt: skip
+    code, said, _ = export("brightspace", "--template", str(own), "--of", "8")
+    assert [row[2] for row in table(folder / f"{LESSON}-brightspace.csv")[1:]] == ["0", "8"]
+
+
+def test_the_plain_table_has_everybody_and_is_quoted(graded, monkeypatch, capsys):
+    monkeypatch.chdir(graded["brightspace"])
+    assert cli.main(["export"]) == 0
+    rows = list(csv.DictReader((graded["brightspace"] / "exported" / "grades.csv").open()))
+    assert [(r["student"], r["total"], r["points"], bool(r["late"])) for r in rows] == [("ada", "4", "4", True), ("bob", "0", "4", True), ("eve", "0", "4", True)]  # fmt: skip
+    capsys.readouterr()
+
+
+def test_what_cannot_be_exported_is_one_sentence(tmp_path, graded, monkeypatch, capsys):
+    monkeypatch.chdir(graded["moodle"])
+    for args, says in (
+        (["nothing"], "No submission of 'nothing'"),
+        (["--output", str(tmp_path)], "There is no gradebook"),
+        (["--form", "canvas", "--template", "nowhere.csv"], "nowhere.csv cannot be opened"),
+    ):
+        assert cli.main(["export", *args]) == 1
+        said = capsys.readouterr().err
+        assert says in said and "Traceback" not in said and len(said.splitlines()) == 1
+    assert cli.main(["export", "--form", "canvas"]) == 0  # collected from Moodle: grades, but no page finds its place
+    assert "were not collected from Canvas" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("student", CLASS)
+def test_a_feedback_page_opens_offline_runs_nothing_and_shows_no_hidden_test(graded, student):
+    page = (graded["moodle"] / "feedback" / student / LESSON / f"{LESSON}.html").read_text()
+    assert Outside(page).found == []
+    assert "url(http" not in page and "@import" not in page
+    assert "HIDDEN TESTS" not in page and "square(-5)" not in page
