@@ -4,6 +4,7 @@ The names and conventions are PyTorch's: images are (N, C, H, W), filters (K, C,
 (out_features, in_features). float32 in gives float32 out. No function writes to its arguments.
 """
 
+from ._algorithm import plain
 from .activation import (
     elu_backward,
     elu_forward,

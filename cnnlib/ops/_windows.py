@@ -22,6 +22,12 @@ class Direction(NamedTuple):
     padding: int
     dilation: int
 
+    @property
+    def tiled(self):
+        """Whether every pixel lies in one window exactly."""
+        plain = self.kernel == self.stride and self.padding == 0 and self.dilation == 1
+        return plain and self.kernel * self.windows == self.pixels
+
     def meetings(self):
         """Every offset with the windows that meet a pixel there and with these pixels, both as indices of images."""
         before = (slice(None),) * self.axis

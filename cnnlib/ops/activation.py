@@ -8,6 +8,7 @@ Source: INRIA, activation functions; CS231n, "Commonly used activation functions
 import numpy as np
 
 from ._arguments import real, same_shape
+from ._masks import masked
 
 
 def sigmoid_forward(x):
@@ -56,7 +57,7 @@ def relu_backward(dout, cache):
     >>> relu_backward([4, -1, 5, 9], relu_forward([1, -2, 3, -1])[1])
     array([4., 0., 5., 0.])
     """
-    return np.where(cache > 0, _upstream(dout, cache), 0)
+    return masked(_upstream(dout, cache), cache > 0)
 
 
 def leaky_relu_forward(x, negative_slope=0.01):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from . import fast
+from ._algorithm import chosen
 from ._arguments import pair, real, same_shape
 
 
@@ -45,7 +46,7 @@ def conv2d_forward(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, algo
     geometry = pair(stride, "stride", 1), pair(padding, "padding", 0), pair(dilation, "dilation", 1)
     _check_channels(x, w, b, groups)
 
-    oh, ow = _output_size(x.shape, w.shape[2:], *geometry)
+    oh, ow, algo = *_output_size(x.shape, w.shape[2:], *geometry), chosen(algo)
     if algo != "direct" and fast.suits(x, w, b):
         return fast.forward(x, w, b, *geometry, groups, algo), (x, w, b, *geometry, groups, algo)
 

@@ -9,19 +9,20 @@ Source: CS231n (Samara), "Pooling layer"; MVA, "Pooling Layer: Examples"; INRIA,
 
 import numpy as np
 
+from ._algorithm import quick
 from ._arguments import images, pair, real, upstream
 from ._windows import directions
 
 # -------------------------------------------------------------------------------------------------------------- maximum
 
 
-def max_pool2d_forward(x, kernel_size, stride=None, padding=0, dilation=1):
+def max_pool2d_forward(x, kernel_size, stride=None, padding=0, dilation=1, algo=None):
     """The largest number of every window.
 
     x: images (N, C, H, W); kernel_size, stride, padding and dilation: integers or pairs (rows, columns). Padding never
     wins. Returns out (N, C, OH, OW), where OH = floor((H + 2 padding - dilation (FH - 1) - 1) / stride) + 1, and a
-    cache. Raises ValueError where a window does not fit or would see padding only. Source: CS231n (Samara), "max
-    pooling".
+    cache. algo: "direct" for the plain way on this page, or None for the quickest (`fast.maxima`); both give the same.
+    Raises ValueError where a window does not fit or would see padding only. Source: CS231n (Samara), "max pooling".
 
     >>> x = np.array([[[[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]]]])
     >>> max_pool2d_forward(x, kernel_size=2)[0]
@@ -30,9 +31,12 @@ def max_pool2d_forward(x, kernel_size, stride=None, padding=0, dilation=1):
     """
     x = images(x)
     down, along = _directions(x, kernel_size, stride, padding, dilation)
+    if fast := quick("maxima", algo, x):
+        out, wins = fast.forward(x, down, along)
+        return out, (out.dtype, out.shape, down, along, wins, fast)
     row_maxima, column_offsets = _max(x, along)
     out, row_offsets = _max(row_maxima, down)
-    return out, (out.dtype, down, along, row_offsets, column_offsets)
+    return out, (out.dtype, out.shape, down, along, (row_offsets, column_offsets), None)
 
 
 def max_pool2d_backward(dout, cache):
@@ -43,8 +47,11 @@ def max_pool2d_backward(dout, cache):
     array([[[[ 0., 10.],
              [ 0.,  0.]]]])
     """
-    dtype, down, along, row_offsets, column_offsets = cache
-    dout = upstream(dout, row_offsets.shape, dtype)
+    dtype, out_shape, down, along, winners, fast = cache
+    dout = upstream(dout, out_shape, dtype)
+    if fast:
+        return fast.backward(dout, down, along, winners)
+    row_offsets, column_offsets = winners
     return _max_back(_max_back(dout, row_offsets, down), column_offsets, along)
 
 
@@ -57,7 +64,8 @@ def max_pool2d_switches(cache):
     >>> max_pool2d_switches(max_pool2d_forward(np.array([[[[1, 1, 2, 4], [5, 6, 7, 8]]]]), kernel_size=2)[1])
     array([[[[5, 7]]]])
     """
-    _, down, along, row_offsets, column_offsets = cache
+    *_, down, along, winners, fast = cache
+    row_offsets, column_offsets = fast.offsets(down, along, winners) if fast else winners
     rows = down.pixel(row_offsets.astype(int))
     columns = np.take_along_axis(along.pixel(column_offsets.astype(int)), rows, axis=2)
     return rows * along.pixels + columns
@@ -110,11 +118,12 @@ def max_unpool2d_backward(dout, cache):
 # ----------------------------------------------------------------------------------------------------------------- mean
 
 
-def avg_pool2d_forward(x, kernel_size, stride=None, padding=0, count_include_pad=True):
+def avg_pool2d_forward(x, kernel_size, stride=None, padding=0, count_include_pad=True, algo=None):
     """The mean of every window.
 
     x: images (N, C, H, W); kernel_size, stride and padding: integers or pairs (rows, columns). Padding counts as zeros,
-    or is left out of the mean where count_include_pad is False. Returns out (N, C, OH, OW) and a cache. Raises
+    or is left out of the mean where count_include_pad is False. Returns out (N, C, OH, OW) and a cache. algo: "direct"
+    for the plain way on this page, or None for the quickest (`fast.means`), which adds in the same order. Raises
     ValueError as `max_pool2d_forward` does. Source: MVA, "Average-pooling".
 
     >>> avg_pool2d_forward([[[[1, 2, 3, 4], [5, 6, 7, 8]]]], kernel_size=2)[0]
@@ -123,11 +132,12 @@ def avg_pool2d_forward(x, kernel_size, stride=None, padding=0, count_include_pad
     x = images(x)
     down, along = _directions(x, kernel_size, stride, padding)
     if count_include_pad:
-        count = np.asarray(down.kernel * along.kernel, x.dtype)
+        count = np.full((1, 1, 1, 1), down.kernel * along.kernel, x.dtype)
     else:
         count = _sum(_sum(np.ones((1, 1, *x.shape[2:]), x.dtype), along), down)  # (1, 1, OH, OW)
-    out = _sum(_sum(x, along), down) / count
-    return out, (out.dtype, out.shape, down, along, count)
+    fast = quick("means", algo, x)
+    out = fast.forward(x, down, along, count) if fast else _sum(_sum(x, along), down) / count
+    return out, (out.dtype, out.shape, down, along, count, fast)
 
 
 def avg_pool2d_backward(dout, cache):
@@ -137,8 +147,11 @@ def avg_pool2d_backward(dout, cache):
     array([[[[2., 2., 1., 1.],
              [2., 2., 1., 1.]]]])
     """
-    dtype, out_shape, down, along, count = cache
-    share = upstream(dout, out_shape, dtype) / count
+    dtype, out_shape, down, along, count, fast = cache
+    dout = upstream(dout, out_shape, dtype)
+    if fast:
+        return fast.backward(dout, down, along, count)
+    share = dout / count
     return _sum_back(_sum_back(share, down), along)
 
 

@@ -1,0 +1,73 @@
+"""Average pooling: sums along the rows, then down the columns, of so many images as fit into the cache.
+
+It is `maxima.py` with an addition instead of a comparison, and nothing to remember. On the way back, where every pixel
+lies in one window, a window's share is copied to all its pixels at once: the small array is looked at as if it had more
+axes, with stride 0.
+"""
+
+import numpy as np
+
+from .memory import channels_first, channels_last, scratch
+
+PIECE = 1 << 22  # bytes of some images
+
+
+def forward(x, down, along, count):
+    """out (N, C, OH, OW): the sums of all windows, divided by count, which is (1, 1, OH, OW) or (1, 1, 1, 1)."""
+    x, (down, along), count = channels_last(x), _directions(down, along), channels_last(count)
+    n, height, _, c = x.shape
+    out = np.empty((n, down.windows, along.windows, c), x.dtype)
+    for some in _pieces(x):
+        rows = scratch("rows", (len(x[some]), height, along.windows, c), x.dtype)
+        _sum(x[some], along, rows)
+        _sum(rows, down, out[some])
+        out[some] /= count
+    return channels_first(out)
+
+
+def backward(dout, down, along, count):
+    """dx (N, C, H, W)."""
+    share, (down, along) = channels_last(dout / count), _directions(down, along)
+    n, _, windows, c = share.shape
+    dx = np.empty((n, down.pixels, along.pixels, c), dout.dtype)
+    if down.tiled and along.tiled:
+        by_window = dx.reshape(n, down.windows, down.kernel, windows, along.kernel, c)
+        by_window[...] = share[:, :, None, :, None]
+        return channels_first(dx)
+    for some in _pieces(dx):
+        rows = scratch("rows", (len(dx[some]), down.pixels, windows, c), dx.dtype)
+        _send_back(share[some], down, rows)
+        _send_back(rows, along, dx[some])
+    return channels_first(dx)
+
+
+def _sum(x, direction, out):
+    """The sum of every window along one direction."""
+    (_, windows, pixels), *others = direction.meetings()
+    if direction.padding:
+        out[...] = 0
+        out[windows] += x[pixels]
+    elif others:
+        (_, _, second), *others = others
+        np.add(x[pixels], x[second], out=out)
+    else:
+        out[...] = x[pixels]
+    for _, windows, pixels in others:
+        out[windows] += x[pixels]
+
+
+def _send_back(dout, direction, dx):
+    """Every pixel gets the sum over the windows in which it lies."""
+    dx[...] = 0
+    for _, windows, pixels in direction.meetings():
+        dx[pixels] += dout[windows]
+
+
+def _directions(*directions):
+    """The same where the channels are last."""
+    return [direction._replace(axis=direction.axis - 1) for direction in directions]
+
+
+def _pieces(x):
+    step = max(1, PIECE // x[:1].nbytes)
+    return (slice(first, first + step) for first in range(0, len(x), step))
