@@ -21,9 +21,10 @@ $(VENV)/done: requirements.lock pyproject.toml
 
 demo: setup  ## grade a small class of real submissions: gradebook, CSV, feedback pages, a table
 	@rm -rf demo
-	@ISOLATION=$$($(BIN)/autograder doctor >/dev/null 2>&1 || echo --no-sandbox); \
-	test -z "$$ISOLATION" || $(BIN)/autograder doctor || true; \
-	$(BIN)/autograder grade 03_convolution 05_conv_backward --submissions tests/submissions --output demo --timeout 3 $$ISOLATION
+	@ISOLATION=$$($(BIN)/autograder doctor --isolation >/dev/null 2>&1 || echo --no-sandbox); \
+	test -z "$$ISOLATION" || $(BIN)/autograder doctor --isolation || true; \
+	$(BIN)/autograder grade 03_convolution 05_conv_backward --submissions tests/submissions --output demo --timeout 3 $$ISOLATION; \
+	GRADED=$$?; $(BIN)/autograder report --output demo && exit $$GRADED
 
 test: setup
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup  # a process a core; more threads would fight

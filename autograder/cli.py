@@ -1,6 +1,7 @@
 """`autograder build | slides | pages | check | collect | grade | export | report | doctor`"""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -46,9 +47,13 @@ def main(argv=None):
         help="folder STUDENT/LESSON/LESSON.ipynb (default: submitted)",
     )
     grade.add_argument("--output", type=Path, help="where the results go (default: the course folder)")
-    grade.add_argument("--student", help="grade this student only")
+    grade.add_argument("--only", "--student", nargs="+", metavar="STUDENT", help="grade these students only")
     grade.add_argument("--force", action="store_true", help="grade again what was graded already")
-
+    grade.add_argument("--jobs", type=_count, metavar="N", help="submissions at a time (default: one for each core)")
+    grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on the workers of this Dask scheduler instead")
+    grade.add_argument(
+        "--memory", type=_bytes, metavar="SIZE", help="what the processes of a submission may use together, such as 4G (2G)"
+    )
     grade.add_argument(
         "--timeout",
         type=_positive,
@@ -128,6 +133,21 @@ def _positive(text):
     return number
 
 
+def _count(text):
+    """A whole number from 1 on. argparse makes a sentence of the error."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+    return int(text)
+
+
+def _bytes(text):
+    """A size such as 512M or 4G, as bytes. argparse makes a sentence of the error."""
+    found = re.fullmatch(r"(\d+)([MG])B?", text.strip(), re.IGNORECASE)
+    if found is None or int(found[1]) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no size; write it as 512M or 4G")
+    return int(found[1]) << {"M": 20, "G": 30}[found[2].upper()]
+
+
 def _course():
     """The folder of the course, which is where the command runs. Raises Problem elsewhere."""
     folder = Path.cwd()
@@ -162,18 +182,18 @@ def _check(args):
 
 
 def _grade(args):
-    from autograder.grade import grade_class
+    from autograder.grade import Options, grade_class
 
-    return grade_class(
-        _course(),
-        args.lesson,
-        args.submissions,
-        args.output or Path.cwd(),
+    options = Options(
         isolate=not args.no_sandbox,
-        student=args.student,
+        only=args.only,
         force=args.force,
         timeout=args.timeout,
+        memory=args.memory,
+        jobs=args.jobs,
+        scheduler=args.scheduler,
     )
+    return grade_class(_course(), args.lesson, args.submissions, args.output or Path.cwd(), options)
 
 
 def _collect(args):
@@ -200,26 +220,9 @@ def _report(args):
 
 
 def _doctor(args):
-    from autograder.sandbox import Limits, Sandbox, require
+    from autograder.doctor import doctor
 
-    try:
-        require()
-    except SandboxError as error:
-        print(f"✗ {error}")
-        return 1
-    print("✓ bubblewrap works: students' code can be isolated.")
-    sandbox = Sandbox()
-    try:
-        sandbox.start(Limits()).close()
-        sandbox.end()
-        if sandbox.nested:
-            print("✓ Each submission is forked from a warm process into namespaces of its own (fast).")
-        else:
-            print(
-                "· Namespaces inside namespaces are not allowed here: each submission gets a sandbox started for it (about a second more)."
-            )
-    finally:
-        sandbox.close()
+    return doctor(Path.cwd(), args.isolation)
 
 
 COMMANDS = {
