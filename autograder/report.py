@@ -129,27 +129,28 @@ def _exercises(course, lesson, submissions):
 
 
 def _cells(path):
-    """The cells of a notebook as plain data; none where it cannot be read."""
+    """The cells of a notebook as plain data; none where it is no notebook."""
     try:
         if path.is_symlink() or path.stat().st_size > 4 * MAX_BYTES:
-            return
-        found = json.loads(path.read_text(encoding="utf-8")).get("cells", [])
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return
-    for cell in found:
-        data = cell.get("metadata", {})
-        mark = data.get("nbgrader", {})
-        yield {
-            "kind": cell.get("cell_type"),
-            "source": "".join(cell.get("source", "")),
-            "id": mark.get("grade_id", ""),
-            "grade": bool(mark.get("grade")),
-            "solution": bool(mark.get("solution")),
-            "note": bool(data.get("autograder", {}).get("note")),
-            "said": [
-                "\n".join(o.get("traceback", [])) for o in cell.get("outputs", []) if o.get("output_type") == "error"
-            ],
-        }
+            return []
+        return [_cell(cell) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return []
+
+
+def _cell(cell):
+    data = cell.get("metadata", {})
+    mark = data.get("nbgrader", {})
+    errors = [output for output in cell.get("outputs", []) if output.get("output_type") == "error"]
+    return {
+        "kind": cell.get("cell_type"),
+        "source": "".join(cell.get("source", "")),
+        "id": mark.get("grade_id", ""),
+        "grade": bool(mark.get("grade")),
+        "solution": bool(mark.get("solution")),
+        "note": bool(data.get("autograder", {}).get("note")),
+        "said": ["\n".join(error.get("traceback", [])) for error in errors],
+    }
 
 
 def _look(one, output, lesson, place, stubs):
