@@ -12,7 +12,7 @@ from . import ops, shapes
 
 _own = ContextVar("own", default=MappingProxyType({}))  # op name: OwnPair
 # What the lessons call an argument, and what the library calls it.
-SPELLINGS = {"pad": "padding", "gamma": "weight", "beta": "bias"}
+SPELLINGS = {"pad": "padding", "size": "kernel_size", "gamma": "weight", "beta": "bias"}
 
 
 def find(name):
@@ -128,7 +128,9 @@ class OwnPair:
         """The library's names of the arguments that the own forward takes, in its order."""
         names = []
         for parameter in own.parameters.values():
-            name = SPELLINGS.get(parameter.name, parameter.name)
+            name = parameter.name
+            if name not in self.signature.parameters:
+                name = SPELLINGS.get(name, name)
             if name in self.signature.parameters:
                 names.append(name)
             elif parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:

@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .lookup import Lookup, _signs
+from .lookup import lookup_predict as lookup_predict
+from .lookup import step as step
 from .ops._arguments import real
 
 # -------------------------------------------------------------------------------------------------------- the perceptron
@@ -235,15 +238,6 @@ def dual_predict(alpha, kernel):
 # ---------------------------------------------------------------------------------------------- a network that is a table
 
 
-class Lookup(NamedTuple):
-    """Two linear layers with a step after each: weights w1 (M, D) and w2 (1, M), biases b1 (M,) and b2 (1,)."""
-
-    w1: np.ndarray
-    b1: np.ndarray
-    w2: np.ndarray
-    b2: np.ndarray
-
-
 def mlp_lookup(positives):
     """A network with one hidden layer that answers 1 for the given inputs of -1 and 1, and 0 for all others.
 
@@ -263,32 +257,7 @@ def mlp_lookup(positives):
     return Lookup(w1.copy(), np.full(m, -d, w1.dtype), np.ones((1, m), w1.dtype), -np.ones(1, w1.dtype))
 
 
-def lookup_predict(network, x):
-    """The answers, 0 or 1, of a `Lookup` to inputs x (N, D). Returns (N,)."""
-    x = _signs(x, "x")
-    if x.ndim != 2 or x.shape[1] != network.w1.shape[1]:
-        raise ValueError(f"x has shape {x.shape}, but the network needs (N, {network.w1.shape[1]})")
-    z = step(x @ network.w1.T + network.b1)
-    return step(z @ network.w2.T + network.b2)[:, 0]
-
-
-def step(scores):
-    """1 where a score is at least 0, else 0: the neuron of McCulloch and Pitts.
-
-    >>> step([-0.1, 0, 2])
-    array([0, 1, 1])
-    """
-    return (real(scores, "scores") >= 0).astype(int)
-
-
 # ---------------------------------------------------------------------------------------------------------- small parts
-
-
-def _signs(t, name="t"):
-    t = real(t, name)
-    if not np.all(abs(t) == 1):
-        raise ValueError(f"{name} holds {t[abs(t) != 1].flat[0]:g}, but only -1 and 1 are allowed")
-    return t
 
 
 def _examples(x, t):

@@ -417,11 +417,11 @@ def mlp_lookup(positives):
 
 # %% test="mlp_lookup_visible" points=2
 from autograder.mistakes import known
-from cnnlib import check, perceptron
+from cnnlib import check, lookup
 
 
 def answers(make):
-    return lambda positives, x: perceptron.lookup_predict(perceptron.Lookup(*map(np.array, make(positives))), x)
+    return lambda positives, x: lookup.lookup_predict(lookup.Lookup(*map(np.array, make(positives))), x)
 
 
 def reference(positives, x):
@@ -430,8 +430,7 @@ def reference(positives, x):
 
 corners = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
 cases = [(corners[1:3], corners), (corners[:1], corners), (corners[1:], corners)]  # exclusive or, nor, or
-wrong = {why: answers(function) for why, function in known("mlp_lookup").items()}
-check.function(answers(mlp_lookup), reference, cases, returns="y", name="mlp_lookup", mistakes=wrong)
+check.function(mlp_lookup, reference, cases, returns="y", through=answers, mistakes=known("mlp_lookup"))
 
 # %% test="mlp_lookup_hidden" points=4
 # Hidden: one to six inputs; parity, random labellings, one and all but one
@@ -468,8 +467,7 @@ for d in (1, 2, 3, 4, 6):
     shuffled = rng.permutation(x)
     for positives in (x[x.prod(1) < 0], shuffled[: 2**d // 3 + 1], shuffled[:1], shuffled[1:]):
         cases.append((positives, x))
-wrong = {why: answers(function) for why, function in known("mlp_lookup").items()}
-check.function(answers(mlp_lookup), as_numbers, cases, returns="y", name="mlp_lookup", mistakes=wrong)
+check.function(mlp_lookup, as_numbers, cases, returns="y", through=answers, mistakes=known("mlp_lookup"))
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -328,7 +328,7 @@ check.function(linear_forward, by_outputs, cases, returns="out, ...", mistakes=k
 # %% solution="linear_backward"
 def linear_backward(dout, cache):
     """dx (N, D), dw (M, D) and db (M,) from the upstream gradient dout (N, M)."""
-    x, w, b = cache
+    x, w, _ = cache
     ### BEGIN SOLUTION
     return dout @ w, dout.T @ x, dout.sum(axis=0)
     ### END SOLUTION

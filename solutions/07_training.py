@@ -97,10 +97,9 @@ def measured(init, shape, n, seed):
     return w.shape, np.quantile(w, [0.05, 0.25, 0.5, 0.75, 0.95])
 
 
-student, reference = partial(measured, he_init), partial(measured, lambda shape, n, rng: nn.kaiming(shape, n))
-mistakes = {says: partial(measured, wrong) for says, wrong in known("he_init").items()}
-cases, parts = [((300, 400), 400, 0), ((300, 400), 300, 1)], "shape, quantiles"
-check.function(student, reference, cases, returns=parts, mistakes=mistakes, name="he_init", rtol=0.03)
+reference, through = partial(measured, lambda shape, n, rng: nn.kaiming(shape, n)), partial(partial, measured)
+cases, parts, known_ones = [((300, 400), 400, 0), ((300, 400), 300, 1)], "shape, quantiles", known("he_init")
+check.function(he_init, reference, cases, returns=parts, mistakes=known_ones, rtol=0.03, through=through)
 
 # %% test="he_init_hidden" points=3
 # Hidden: filters of four axes, other n, the deviation and the quantiles of many
@@ -127,10 +126,8 @@ def known_normal(shape, n, seed):
 
 cases = [((500, 300), 300, 2), ((64, 32, 7, 9), 32 * 63, 3), ((150, 1000), 150, 4), ((160000,), 2, 5)]
 parts = "shape, deviation, quantiles, share equal in a second call, share equal with the same seed"
-mistakes = {says: partial(measured, wrong) for says, wrong in known("he_init").items()}
-check.function(
-    partial(measured, he_init), known_normal, cases, returns=parts, mistakes=mistakes, name="he_init", rtol=0.03
-)
+mistakes, through = known("he_init"), partial(partial, measured)
+check.function(he_init, known_normal, cases, returns=parts, mistakes=mistakes, rtol=0.03, through=through)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -460,11 +457,10 @@ def measured(dropout, x, p, seed, training):
     return np.mean(out == 0), np.max(out / x)
 
 
-student, reference = partial(measured, dropout_forward), partial(measured, ops.dropout_forward)
-mistakes = {says: partial(measured, wrong) for says, wrong in known("dropout_forward").items()}
+reference, through = partial(measured, ops.dropout_forward), partial(partial, measured)
 cases = [(np.ones((400, 500)), p, 0, training) for p, training in [(0.2, True), (0.75, True), (0.5, False)]]
-parts, name = "share dropped, largest factor", "dropout_forward"
-check.function(student, reference, cases, returns=parts, mistakes=mistakes, name=name, rtol=0.05)
+parts, mistakes = "share dropped, largest factor", known("dropout_forward")
+check.function(dropout_forward, reference, cases, returns=parts, mistakes=mistakes, rtol=0.05, through=through)
 
 # %% test="dropout_forward_hidden" points=3
 # Hidden: other p and shapes; neighbours that must be dropped independently, equal
@@ -503,11 +499,10 @@ cases = [
     (away_from_zero((300, 20, 6, 7)), 0.5, 6),
     (away_from_zero((400, 600)), 0.8, 7),
 ]
-mistakes = {says: partial(measured, wrong) for says, wrong in known("dropout_forward").items()}
+mistakes, through = known("dropout_forward"), partial(partial, measured)
 parts = "shape, share dropped, factors of what stays, share of neighbours dropped together, "
 parts += "share of equal masks in a second call and with the same seed, x * cache - out"
-name, student = "dropout_forward", partial(measured, dropout_forward)
-check.function(student, by_probability, cases, returns=parts, mistakes=mistakes, name=name, rtol=0.05)
+check.function(dropout_forward, by_probability, cases, returns=parts, mistakes=mistakes, rtol=0.05, through=through)
 
 
 def as_it_is(x, p, rng, training):
@@ -837,10 +832,9 @@ def case(steps, n, d, h, c, lr, momentum, lam):
 
 cases = [case(1, 4, 3, 2, 2, 0.05, 0.9, 0.1), case(1, 1, 2, 3, 1, 0.1, 0.5, 0.02), case(3, 5, 2, 4, 3, 0.01, 0.8, 0.3)]
 cases.append(case(2, 3, 3, 3, 3, 0.02, 0.3, 0.0))
-mistakes = {says: partial(train, wrong) for says, wrong in known("train_step").items()}
+mistakes, through = known("train_step"), partial(partial, train)
 parts = "losses, w1, b1, w2, b2, velocity of w1, velocity of b1, velocity of w2, velocity of b2"
-student, name = partial(train, train_step), "train_step"
-check.function(student, by_graph, cases, returns=parts, mistakes=mistakes, name=name)
+check.function(train_step, by_graph, cases, returns=parts, mistakes=mistakes, through=through)
 ### END HIDDEN TESTS
 
 # %% [markdown]

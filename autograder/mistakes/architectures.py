@@ -587,3 +587,262 @@ def dense_block_forward(x, layers):
         grown[:, out.shape[1] :] = new
         out = grown
     return out
+
+
+# ---- own_passes() -> {op: (forward, backward)}; a mistake has the pair that is wrong, and no other
+
+
+@mistake('"conv2d": the bias is missing. Add b[k] to every number of map k.')
+def own_passes():
+    def forward(x, w, b, stride, pad):
+        xp = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+        views = np.lib.stride_tricks.sliding_window_view(xp, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
+        return np.einsum("nchwij,kcij->nkhw", views, w), (x, w, b, stride, pad)
+
+    def backward(dout, cache):
+        x, w, b = cache[:3]
+        return np.zeros(x.shape), np.zeros(w.shape), np.zeros(b.shape)
+
+    return {"conv2d": (forward, backward)}
+
+
+@mistake('"conv2d": in dx a later window overwrites an earlier one. Add the shares: += in the place of =.')
+def own_passes():
+    def forward(x, w, b, stride, pad):
+        xp = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+        views = np.lib.stride_tricks.sliding_window_view(xp, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
+        out = np.einsum("nchwij,kcij->nkhw", views, w) + b[:, None, None]
+        return out, (x.shape, w, views, stride, pad)
+
+    def backward(dout, cache):
+        (N, C, H, W), w, views, stride, pad = cache
+        dx = np.zeros((N, C, H + 2 * pad, W + 2 * pad))
+        for i, j in np.ndindex(dout.shape[2:]):
+            share = np.tensordot(dout[:, :, i, j], w, axes=(1, 0))
+            dx[:, :, i * stride : i * stride + w.shape[2], j * stride : j * stride + w.shape[3]] = share
+        dx = dx[:, :, pad : pad + H, pad : pad + W]
+        return dx, np.einsum("nkhw,nchwij->kcij", dout, views), dout.sum(axis=(0, 2, 3))
+
+    return {"conv2d": (forward, backward)}
+
+
+@mistake('"conv2d": dx is made with the filter turned by 180°. Add dout times w as it is to each window.')
+def own_passes():
+    def forward(x, w, b, stride, pad):
+        xp = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+        views = np.lib.stride_tricks.sliding_window_view(xp, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
+        out = np.einsum("nchwij,kcij->nkhw", views, w) + b[:, None, None]
+        return out, (x.shape, w, views, stride, pad)
+
+    def backward(dout, cache):
+        (N, C, H, W), w, views, stride, pad = cache
+        dx = np.zeros((N, C, H + 2 * pad, W + 2 * pad))
+        for i, j in np.ndindex(dout.shape[2:]):
+            share = np.tensordot(dout[:, :, i, j], w[:, :, ::-1, ::-1], axes=(1, 0))
+            dx[:, :, i * stride : i * stride + w.shape[2], j * stride : j * stride + w.shape[3]] += share
+        dx = dx[:, :, pad : pad + H, pad : pad + W]
+        return dx, np.einsum("nkhw,nchwij->kcij", dout, views), dout.sum(axis=(0, 2, 3))
+
+    return {"conv2d": (forward, backward)}
+
+
+@mistake('"max_pool2d": every number of a window gets the gradient. Only the largest one does.')
+def own_passes():
+    def forward(x, size):
+        N, C, H, W = x.shape
+        return x.reshape(N, C, H // size, size, W // size, size).max(axis=(3, 5)), size
+
+    def backward(dout, size):
+        return dout.repeat(size, axis=2).repeat(size, axis=3)
+
+    return {"max_pool2d": (forward, backward)}
+
+
+@mistake('"max_pool2d": the gradient is shared evenly, as for an average. The largest number gets all of it.')
+def own_passes():
+    def forward(x, size):
+        N, C, H, W = x.shape
+        return x.reshape(N, C, H // size, size, W // size, size).max(axis=(3, 5)), size
+
+    def backward(dout, size):
+        return dout.repeat(size, axis=2).repeat(size, axis=3) / size**2
+
+    return {"max_pool2d": (forward, backward)}
+
+
+@mistake('"linear": dw and db are means over the batch. They are sums; a mean stands in the loss already.')
+def own_passes():
+    def forward(x, w, b):
+        return x @ w.T + b, (x, w)
+
+    def backward(dout, cache):
+        x, w = cache
+        return dout @ w, dout.T @ x / len(x), dout.mean(axis=0)
+
+    return {"linear": (forward, backward)}
+
+
+@mistake('"linear": dx is made with w transposed. Its shape tells: (N, M) times (M, D).')
+def own_passes():
+    def forward(x, w, b):
+        return x @ w.T + b, (x, w)
+
+    def backward(dout, cache):
+        x, w = cache
+        return dout @ np.resize(w.T, w.shape), dout.T @ x, dout.sum(axis=0)
+
+    return {"linear": (forward, backward)}
+
+
+@style("loops")
+def own_passes():
+    def conv_forward(x, w, b, stride, pad):
+        xp = np.pad(x, [(0, 0), (0, 0), (pad, pad), (pad, pad)])
+        rows = (xp.shape[2] - w.shape[2]) // stride + 1
+        columns = (xp.shape[3] - w.shape[3]) // stride + 1
+        out = np.zeros((len(x), len(w), rows, columns))
+        for n in range(len(x)):
+            for k in range(len(w)):
+                for i in range(rows):
+                    for j in range(columns):
+                        window = xp[n, :, i * stride : i * stride + w.shape[2], j * stride : j * stride + w.shape[3]]
+                        out[n, k, i, j] = (window * w[k]).sum() + b[k]
+        return out, (x, w, b, stride, pad)
+
+    def conv_backward(dout, cache):
+        x, w, b, stride, pad = cache
+        xp = np.pad(x, [(0, 0), (0, 0), (pad, pad), (pad, pad)])
+        dxp, dw, db = np.zeros(xp.shape), np.zeros(w.shape), np.zeros(b.shape)
+        for n, k, i, j in np.ndindex(dout.shape):
+            rows = slice(i * stride, i * stride + w.shape[2])
+            columns = slice(j * stride, j * stride + w.shape[3])
+            dxp[n, :, rows, columns] += dout[n, k, i, j] * w[k]
+            dw[k] += dout[n, k, i, j] * xp[n, :, rows, columns]
+            db[k] += dout[n, k, i, j]
+        return dxp[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]], dw, db
+
+    def pool_forward(x, size):
+        N, C, H, W = x.shape
+        out = np.zeros((N, C, H // size, W // size))
+        for n, c, i, j in np.ndindex(out.shape):
+            out[n, c, i, j] = x[n, c, i * size : (i + 1) * size, j * size : (j + 1) * size].max()
+        return out, (x, size)
+
+    def pool_backward(dout, cache):
+        x, size = cache
+        dx = np.zeros(x.shape)
+        for n, c, i, j in np.ndindex(dout.shape):
+            row, column = divmod(x[n, c, i * size : (i + 1) * size, j * size : (j + 1) * size].argmax(), size)
+            dx[n, c, i * size + row, j * size + column] = dout[n, c, i, j]
+        return dx
+
+    def linear_forward(x, w, b):
+        out = np.zeros((len(x), len(w)))
+        for n in range(len(x)):
+            for m in range(len(w)):
+                out[n, m] = sum(x[n] * w[m]) + b[m]
+        return out, (x, w, b)
+
+    def linear_backward(dout, cache):
+        x, w, b = cache
+        dx, dw, db = np.zeros(x.shape), np.zeros(w.shape), np.zeros(b.shape)
+        for n, m in np.ndindex(dout.shape):
+            dx[n] += dout[n, m] * w[m]
+            dw[m] += dout[n, m] * x[n]
+            db[m] += dout[n, m]
+        return dx, dw, db
+
+    return {
+        "conv2d": (conv_forward, conv_backward),
+        "max_pool2d": (pool_forward, pool_backward),
+        "linear": (linear_forward, linear_backward),
+    }
+
+
+@style("float32, einsum, pairs as lists")
+def own_passes():
+    def windows(x, w, stride, pad):
+        xp = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+        return np.lib.stride_tricks.sliding_window_view(xp, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
+
+    def conv_forward(x, w, b, stride, pad):
+        x, w = x.astype("f4"), w.astype("f4")
+        out = np.einsum("nchwij,kcij->nkhw", windows(x, w, stride, pad), w) + b.reshape(1, -1, 1, 1)
+        return out.astype("f4"), dict(x=x, w=w, stride=stride, pad=pad)
+
+    def conv_backward(dout, cache):
+        x, w, stride, pad = cache.values()
+        dw = np.einsum("nkhw,nchwij->kcij", dout, windows(x, w, stride, pad))
+        wide = np.zeros((*x.shape[:2], x.shape[2] + 2 * pad, x.shape[3] + 2 * pad), "f4")
+        for u, v in np.ndindex(w.shape[2:]):
+            rows, columns = stride * dout.shape[2], stride * dout.shape[3]
+            share = np.einsum("nkhw,kc->nchw", dout, w[:, :, u, v])
+            wide[:, :, u : u + rows : stride, v : v + columns : stride] += share
+        return [wide[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]], dw, np.einsum("nkhw->k", dout)]
+
+    def pool_forward(x, size):
+        N, C, H, W = x.shape
+        blocks = x.reshape(N, C, H // size, size, W // size, size)
+        out = blocks.max(axis=(3, 5))
+        return [out, (blocks == out[:, :, :, None, :, None], x.shape)]
+
+    def pool_backward(dout, cache):
+        wins, shape = cache
+        return (wins * dout[:, :, :, None, :, None]).reshape(shape)
+
+    def linear_forward(x, w, b):
+        return np.einsum("nd,md->nm", x, w) + b, [x, w]
+
+    def linear_backward(dout, cache):
+        return [np.einsum("nm,md->nd", dout, cache[1]), np.einsum("nm,nd->md", dout, cache[0]), dout.sum(0)]
+
+    passes = {"max_pool2d": [pool_forward, pool_backward], "linear": [linear_forward, linear_backward]}
+    passes["conv2d"] = [conv_forward, conv_backward]
+    return passes
+
+
+@style("im2col, and no caches but closures")
+def own_passes():
+    kept = {}
+
+    def conv_forward(x, w, b, stride, pad):
+        xp = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+        FH, FW = w.shape[2:]
+        tops = range(0, xp.shape[2] - FH + 1, stride)
+        lefts = range(0, xp.shape[3] - FW + 1, stride)
+        rows = [one[:, i : i + FH, j : j + FW].ravel() for one in xp for i in tops for j in lefts]
+        kept.update(rows=np.array(rows), w=w, shape=x.shape, pad=pad, tops=tops, lefts=lefts)
+        out = np.array(rows) @ w.reshape(len(w), -1).T + b
+        return out.reshape(len(x), len(tops), len(lefts), len(w)).transpose(0, 3, 1, 2), None
+
+    def conv_backward(dout, cache):
+        w, pad = kept["w"], kept["pad"]
+        N, C, H, W = kept["shape"]
+        flat = dout.transpose(0, 2, 3, 1).reshape(-1, len(w))
+        shares = iter((flat @ w.reshape(len(w), -1)).reshape(-1, *w.shape[1:]))
+        xp = np.zeros((N, C, H + 2 * pad, W + 2 * pad))
+        for one in xp:
+            for i in kept["tops"]:
+                for j in kept["lefts"]:
+                    one[:, i : i + w.shape[2], j : j + w.shape[3]] += next(shares)
+        dw = (flat.T @ kept["rows"]).reshape(w.shape)
+        return xp[:, :, pad : pad + H, pad : pad + W], dw, flat.sum(axis=0)
+
+    def pool_forward(x, size):
+        N, C, H, W = x.shape
+        windows = x.reshape(N, C, H // size, size, W // size, size).transpose(0, 1, 2, 4, 3, 5)
+        flat = windows.reshape(-1, size * size)
+        kept.update(places=flat.argmax(axis=1), shape=windows.shape)
+        return flat.max(axis=1).reshape(N, C, H // size, W // size), None
+
+    def pool_backward(dout, cache):
+        N, C, rows, columns, size, _ = kept["shape"]
+        flat = np.zeros((dout.size, size * size))
+        flat[np.arange(dout.size), kept["places"]] = dout.ravel()
+        return flat.reshape(kept["shape"]).transpose(0, 1, 2, 4, 3, 5).reshape(N, C, rows * size, columns * size)
+
+    return {
+        "conv2d": (conv_forward, conv_backward),
+        "max_pool2d": (pool_forward, pool_backward),
+        "linear": (lambda x, w, b: (x.dot(w.T) + b, (x, w)), lambda d, c: (d.dot(c[1]), d.T.dot(c[0]), d.sum(axis=0))),
+    }

@@ -17,7 +17,19 @@ from .notebook import closed, withhold
 from .values import NotNumbers, agree, array, brief, copy, describe, show
 from .verdict import Call, CheckFailed, Judge, last_case, said
 
-__all__ = ["Case", "CheckFailed", "case", "equal", "function", "gradient", "last_case", "raises", "withhold"]
+__all__ = [
+    "Case",
+    "CheckFailed",
+    "case",
+    "equal",
+    "function",
+    "gradient",
+    "last_case",
+    "layer",
+    "pair",
+    "raises",
+    "withhold",
+]
 
 
 @dataclass
@@ -33,14 +45,16 @@ def case(*args, says=""):
     return Case(args, says)
 
 
-def function(student, reference, cases, *, returns="out", mistakes=None, name=None, rtol=1e-4):
+def function(student, reference, cases, *, returns="out", mistakes=None, name=None, rtol=1e-4, through=None):
     """The student's function must agree with the reference in every case, and leave its arguments as they are.
 
     cases: tuples of arguments, or `check.case(...)`; both functions get copies. returns: "out" where the result is one
     array or number; "dx, dw, db" for a tuple with these names, "_" for a part that is not judged, "..." at the end for
     any number of such. mistakes: {sentence: wrong function}; where the student's answer is the wrong function's, the
     message says the sentence. rtol: the error allowed, as a share of the largest number of an array; whole numbers must
-    be met. Any real dtype, any memory order, and lists are accepted. Raises CheckFailed.
+    be met. through: where not the answers are compared but what follows from them, a function that turns the student's
+    function (and each wrong one) into one that returns it. Any real dtype, any memory order, and lists are accepted.
+    Raises CheckFailed.
 
     >>> function(lambda x: x + x, lambda x: 2 * x, [(np.ones(3),), (5,)], name="double")
     ✓ double agrees in 2 cases (largest error 0)
@@ -50,7 +64,50 @@ def function(student, reference, cases, *, returns="out", mistakes=None, name=No
         call = Call(one.says, _named(names, one.args), expect=None)
         call.expect = partial(call.result, reference)
         calls.append(call)
-    Judge(name or _name(student, reference), student, calls, returns, mistakes or {}, rtol).verdict()
+    name, mistakes = name or _name(student, reference), mistakes or {}
+    if through and callable(student):
+        student, mistakes = through(student), {says: through(wrong) for says, wrong in mistakes.items()}
+    Judge(name, student, calls, returns, mistakes, rtol).verdict()
+
+
+def layer(forward, backward):
+    """A pair of passes as one function of dout and the forward pass's arguments; it returns out and all gradients.
+
+    >>> layer(lambda x: (x * x, x), lambda dout, x: 2 * dout * x)(1.0, 3.0)
+    (9.0, 6.0)
+    """
+
+    def passes(dout, *inputs):
+        result = forward(*inputs)
+        if not issubclass(type(result), tuple | list) or len(result) != 2:
+            raise CheckFailed(f"The forward pass returned {describe(result)}; it should return the tuple (out, cache).")
+        grads = backward(dout, result[1])
+        return result[0], *(grads if issubclass(type(grads), tuple | list) else [grads])
+
+    return passes
+
+
+def pair(op):
+    """For `through`: of a function that returns {op: (forward, backward)}, the pair of this op as a `layer`.
+
+    >>> pair("square")(lambda: {"square": (lambda x: (x * x, x), lambda dout, x: 2 * dout * x)})(1.0, 3.0)
+    (9.0, 6.0)
+    """
+
+    def one(student):
+        def passes(dout, *inputs):
+            found = student()
+            if type(found) is not dict:
+                raise CheckFailed(f"{_name(student)} returned {describe(found)}; it should return a dictionary.")
+            if op not in found:
+                raise CheckFailed(f'{_name(student)} returns no pair "{op}" yet.')
+            if not issubclass(type(found[op]), tuple | list) or len(found[op]) != 2:
+                raise CheckFailed(f'"{op}" is {describe(found[op])}; it should be the pair (forward, backward).')
+            return layer(*found[op])(dout, *inputs)
+
+        return passes
+
+    return one
 
 
 def gradient(forward, backward, cases, *, wrt=("x", "w", "b"), mistakes=None, name=None, rtol=1e-4, seed=0):

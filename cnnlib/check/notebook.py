@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import sys
+from types import FunctionType, ModuleType
 
 from .values import NotNumbers, array
 
@@ -36,33 +37,61 @@ CLOSED = (
 def withhold(*names):
     """Closes functions of the library to the student's code while a check runs it: what is graded should fail at home.
 
-    names: such as "cnnlib.ops.conv2d_forward"; those of the lesson before are opened again. A call raises RuntimeError.
+    names: such as "cnnlib.ops.conv2d_forward"; those of the lesson before are opened again. As in grading, all that the
+    file of a name offers is closed with it (for a package: all its files). A call raises RuntimeError.
     """
     global _closed
     _closed = names
+    if shell := "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
+        shell.set_custom_exc((NameError,), _name_error)
 
 
 @contextlib.contextmanager
 def closed():
     """Inside the `with`, the withheld functions raise; in a live notebook only, as a grader has its own way."""
-    stand_ins = {}
-    for name in _closed if live() else ():
-        module, _, function = name.rpartition(".")
-        stand_ins[id(getattr(importlib.import_module(module), function))] = _stand_in(function)
+    files = {_home(name) for name in _closed} if live() else set()
     places = [
-        (module, name, value, stand_ins[id(value)])
+        (module, name, value)
         for path, module in list(sys.modules.items())
-        if stand_ins and path.partition(".")[0] == "cnnlib" and not path.startswith("cnnlib.check")
+        if files and path.partition(".")[0] == "cnnlib" and not path.startswith("cnnlib.check")
         for name, value in list(vars(module).items())
-        if id(value) in stand_ins
+        if isinstance(value, type | FunctionType) and not value.__name__.startswith("_")
+        if {path, value.__module__} & files or any(value.__module__.startswith(f"{file}.") for file in files)
     ]
-    for module, name, _, stand_in in places:
-        setattr(module, name, stand_in)
+    for module, name, value in places:
+        setattr(module, name, _stand_in(value.__name__))
     try:
         yield
     finally:
-        for module, name, value, _ in places:
+        for module, name, value in places:
             setattr(module, name, value)
+
+
+def _home(name):
+    """The module that defines a function or class, such as "cnnlib.ops.conv2d_forward"; a package is its own."""
+    module, _, function = name.rpartition(".")
+    found = getattr(importlib.import_module(module), function)
+    return found.__name__ if isinstance(found, ModuleType) else found.__module__
+
+
+def _name_error(shell, kind, value, trace, tb_offset=None):
+    """IPython's way to say that a name is missing, and then what to do about it."""
+    shell.showtraceback((kind, value, trace), tb_offset=tb_offset)
+    print(missing(value))
+
+
+def missing(error):
+    """What a student may do about a NameError.
+
+    >>> print(missing(NameError("name 'im2col' is not defined", name="im2col")))
+    Nothing is called im2col so far. If a cell defines it, run that cell first; a function must keep the name that its
+    exercise gives it. Otherwise look at the spelling.
+    """
+    name = getattr(error, "name", None) or "that"
+    return (
+        f"Nothing is called {name} so far. If a cell defines it, run that cell first; a function must keep the name that its\n"
+        "exercise gives it. Otherwise look at the spelling."
+    )
 
 
 def _stand_in(name):

@@ -78,7 +78,8 @@ class Judge:
         """The largest error of one call, as a share of the largest number; raises CheckFailed."""
         arguments = ", ".join(show(name, value) for name, value in call.named.items())
         which = f"case {number} of {len(self.calls)}" if len(self.calls) > 1 else "the only case"
-        where = f"In {which}{f' ({call.says})' if call.says else ''}: {arguments}."
+        says = "".join([f" ({call.says})" if call.says else "", f": {arguments}" if arguments else ""])
+        where = says and f"In {which}{says}."
         expected, args = self._split(call.expect()), call.copies()
         if len(expected) < self.least:
             raise ValueError(f"the reference returned {count(len(expected), 'part')}, but returns={self.returns!r}")
@@ -120,10 +121,13 @@ class Judge:
             own = {self.name, "<lambda>", getattr(self.student, "__name__", None)}
             who = f"{self.name} needs {frame.name}, which" if frame and frame.name not in own else self.name
             raise CheckFailed(f"{who} is not written yet.") from raised
+        except CheckFailed:  # from a part of the check itself, such as `check.pair`
+            raise
         except Exception as raised:
             frame = _frame(self.student, raised)
             line = f"In {frame.name}, line {frame.lineno}: {frame.line}" if frame else ""
-            self._fail(call, f"{self.name} raised {said(raised)}", where, line, cause=raised)
+            hint = notebook.missing(raised) if type(raised) is NameError else ""
+            self._fail(call, f"{self.name} raised {said(raised)}", where, line, hint, cause=raised)
         if value is None:
             self._fail(call, f"{self.name} returned None. Is its `return` missing?", where)
         if self.single:
