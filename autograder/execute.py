@@ -20,7 +20,7 @@ from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, NbGra
 from traitlets import Bool, Float, Integer
 
 from autograder import feedback, overlay
-from autograder.runner import Result, Runner
+from autograder.runner import Plan, Result, Runner, SetupFailed
 from autograder.sandbox import Limits, SandboxError, require
 
 FILES_BYTES = 10 << 20
@@ -28,8 +28,7 @@ NOTE = "> **Note from the grader.** "
 NOT_ISOLATED = "This submission was graded without isolation (`--no-sandbox`)."
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
-_runner, _lock = Runner(), threading.Lock()
-atexit.register(_runner.close)
+_threads = threading.local()
 
 
 def configure(c):
@@ -50,12 +49,23 @@ class SubmissionExporter(NotebookExporter):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        if TwoProcessRun(parent=self).isolate:
-            try:
+        isolate = TwoProcessRun(parent=self).isolate
+        try:
+            if isolate:
                 require()
-            except SandboxError as error:
-                self.log.error(str(error))
-                raise NbGraderException(str(error)) from None
+            self._try_setup(isolate)
+        except (SandboxError, SetupFailed) as error:
+            self.log.error(str(error))
+            raise NbGraderException(str(error)) from None
+
+    def _try_setup(self, isolate):
+        """Raises SetupFailed, before anything is changed, where an instructor's set-up cell fails without any student."""
+        course = getattr(self.parent, "coursedir", None)
+        if course is not None and course.assignment_id:
+            for path in Path(course.format_path(course.source_directory, ".", course.assignment_id)).glob("*.ipynb"):
+                setup = overlay.setup(nbformat.read(path, as_version=4))
+                if setup:
+                    runner().run(Plan([], setup=setup, isolate=isolate))
 
     def from_filename(self, filename, resources=None, **kwargs):
         if not getattr(self.parent, "_sanitizing", False):
@@ -94,20 +104,18 @@ class Overlay(_Step):
         submitted = resources.get("autograder") or {"cells": overlay.found(nb), "notes": []}
         names = resources["nbgrader"]
         released = overlay.release(self.source(resources), self.config)
-        nb, notes = overlay.overlay(released, submitted["cells"], names["notebook"])
-        self._remove_links(names)
-        for note in reversed(submitted["notes"] + notes):
-            nb.cells.insert(0, _note(note))
-        return nb, resources
+        remove_links(self.converter, names["assignment"], names["student"])
+        return laid(released, submitted["cells"], names["notebook"], submitted["notes"]), resources
 
-    def _remove_links(self, names):
-        """nbgrader has copied what the submission's links point to; take that away again."""
-        submitted = Path(self.converter._format_source(names["assignment"], names["student"]))
-        copied = Path(self.converter._format_dest(names["assignment"], names["student"]))
-        for folder, _, files in os.walk(submitted):
-            for name in files:
-                if not stat.S_ISREG(os.lstat(os.path.join(folder, name)).st_mode) and not name.endswith(".ipynb"):
-                    (copied / Path(folder).relative_to(submitted) / name).unlink(missing_ok=True)
+
+def remove_links(converter, assignment, student):
+    """nbgrader has copied what the submission's links point to; take that away again."""
+    submitted = Path(converter.coursedir.format_path(converter.coursedir.submitted_directory, student, assignment))
+    copied = Path(converter._format_dest(assignment, student))
+    for folder, _, files in os.walk(submitted):
+        for name in files:
+            if not stat.S_ISREG(os.lstat(os.path.join(folder, name)).st_mode) and not name.endswith(".ipynb"):
+                (copied / Path(folder).relative_to(submitted) / name).unlink(missing_ok=True)
 
 
 class TwoProcessRun(_Step):
@@ -127,49 +135,75 @@ class TwoProcessRun(_Step):
     processes = Integer(Limits.processes, help="Processes and threads that a submission may have.").tag(config=True)
 
     def preprocess(self, nb, resources):
-        source = self.source(resources)
-        limits = Limits(**{name: getattr(self, name) for name in Limits.__dataclass_fields__})
-        files, notes = self._files(resources["nbgrader"])
-        todo = overlay.plan(
-            source, overlay.release(source, self.config), nb, files=files, limits=limits, isolate=self.isolate
-        )
-        with _lock:
-            results = {result.id: result for result in _runner.run(todo)}
-        for cell in nb.cells:
-            if cell.cell_type == "code":
-                label = overlay.grade_id(cell) or cell.get("id", "")
-                fill(cell, results.get(label, Result(label)), overlay.is_test(cell))
-        notes += [
-            f"The instructor's set-up cell failed: {result.message.splitlines()[0]} Tell your instructor."
-            for cell in nb.cells
-            if "setup" in cell.metadata.get("tags", [])
-            and (result := results.get(overlay.grade_id(cell))) is not None
-            and result.message
-        ]
-        for note in notes + ([] if self.isolate else [NOT_ISOLATED]):
-            nb.cells.insert(0, _note(note))
-        overlay.number(nb)
-        return nb, resources
-
-    def _files(self, names):
-        """The files that lie beside the notebook, for the worker's folder."""
+        source, names = self.source(resources), resources["nbgrader"]
         folder = Path(self.converter._format_dest(names["assignment"], names["student"]))
-        files, notes, room = {}, [], FILES_BYTES
-        for path in sorted(folder.rglob("*")):
-            if path.suffix == ".ipynb" or path.is_symlink() or not path.is_file():
-                continue
-            name = str(path.relative_to(folder))
-            if name != _plain(name):
-                notes.append(f"The file {name} was left out, because its name holds characters that cannot be shown.")
-                continue
-            room -= path.stat().st_size
-            if room < 0:
-                notes.append(
-                    f"The files beside the notebook are larger than {FILES_BYTES >> 20} MB; {path.name} and those after it were left out."
-                )
-                break
-            files[name] = path.read_bytes()
-        return files, notes
+        files, notes = beside({str(path.relative_to(folder)): path for path in folder.rglob("*")})
+        try:
+            released = overlay.release(source, self.config)
+            return run(nb, source, released, files, notes, self.limits(), self.isolate), resources
+        except SetupFailed as error:
+            raise NbGraderException(str(error)) from None
+
+    def limits(self) -> Limits:
+        return Limits(**{name: getattr(self, name) for name in Limits.__dataclass_fields__})
+
+
+def runner() -> Runner:
+    """This thread's runner."""
+    if not hasattr(_threads, "runner"):
+        _threads.runner = Runner()
+        atexit.register(_threads.runner.close)
+    return _threads.runner
+
+
+def laid(released, cells, name, notes):
+    """A submission's cells on the student's version of the notebook (see `overlay.py`), with notes; no hidden test is in it."""
+    nb, repaired = overlay.overlay(released, cells, name)
+    for note in reversed(notes + repaired):
+        nb.cells.insert(0, _note(note))
+    return nb
+
+
+def run(nb, source, released, files, notes, limits, isolate):
+    """Run what `laid` made, fill in the outputs, put `notes` at the beginning. Raises SandboxError, SetupFailed."""
+    todo = overlay.plan(source, released, nb, files=files, limits=limits, isolate=isolate)
+    results = {result.id: result for result in runner().run(todo)}
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            label = overlay.grade_id(cell) or cell.get("id", "")
+            fill(cell, results.get(label, Result(label)), overlay.is_test(cell))
+    failed = [
+        f"The instructor's set-up cell failed: {result.message.splitlines()[0]} Tell your instructor."
+        for cell in nb.cells
+        if "setup" in cell.metadata.get("tags", [])
+        and (result := results.get(overlay.grade_id(cell))) is not None
+        and result.message
+    ]
+    for note in notes + failed + ([] if isolate else [NOT_ISOLATED]):
+        nb.cells.insert(0, _note(note))
+    overlay.number(nb)
+    return nb
+
+
+def beside(paths: dict[str, Path]) -> tuple[dict[str, bytes], list[str]]:
+    """The files beside a notebook, by name, for the worker's folder; and notes about those that were left out."""
+    files, notes, room = {}, [], FILES_BYTES
+    for name, path in sorted(paths.items()):
+        if path.suffix == ".ipynb" or path.is_symlink() or not path.is_file():
+            continue
+        if name != _plain(name):
+            notes.append(
+                f"The file {_plain(name)} was left out, because its name holds characters that cannot be shown."
+            )
+            continue
+        room -= path.stat().st_size
+        if room < 0:
+            notes.append(
+                f"The files beside the notebook are larger than {FILES_BYTES >> 20} MB; {path.name} and those after it were left out."
+            )
+            break
+        files[name] = path.read_bytes()
+    return files, notes
 
 
 def fill(cell, result, test):

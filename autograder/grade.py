@@ -1,33 +1,58 @@
-"""A class from a folder of submissions to a gradebook, a CSV, feedback pages and a table, through nbgrader's own converters."""
+"""A class from a folder of submissions to a gradebook, a CSV, feedback pages and a table.
 
+The submissions are graded many at once (`batch.py`, `task.py`), each result is kept under the hash of what it comes from (`store.py`) and
+recorded by this process alone (`record.py`). What is kept is not made again: a run that was stopped goes on where it was.
+"""
+
+import contextlib
 import errno
-import hashlib
+import functools
+import json
 import logging
-import os
+import resource
 import shutil
-import stat
 import tempfile
+import time
+import traceback
 import warnings
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
 from nbgrader import utils
-from nbgrader.api import Gradebook
-from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
+from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins.export import CsvExportPlugin
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from sqlalchemy.exc import OperationalError, SAWarning
+from tqdm import tqdm
 from traitlets.config import Config, PyFileConfigLoader
 
-from autograder import execute
+from autograder import batch, execute, intake, overlay, pages, task
 from autograder.problem import Problem
-from autograder.sandbox import require
+from autograder.record import OpenGradebook, Recorder
+from autograder.runner import SetupFailed
+from autograder.sandbox import SandboxError, require
+from autograder.store import Store, alone, digest, grader, write
+
+LARGE = 50  # submissions; the table of a larger class would be too long to read
+
+
+@dataclass
+class Options:
+    """What the command line says about a run."""
+
+    isolate: bool = True
+    only: list[str] | None = None  # students
+    force: bool = False
+    timeout: float | None = None  # seconds of a call
+    memory: int | None = None  # bytes of a submission
+    jobs: int | None = None  # submissions at a time; default: one for each core
+    scheduler: str | None = None  # of a Dask cluster
 
 
 @dataclass
@@ -41,25 +66,30 @@ class Row:
     to_mark: float = 0.0  # points that wait for a person
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def note(self) -> str:
+        return " ".join(note for note in self.notes if note != execute.NOT_ISOLATED)
 
-def grade_class(
-    course: Path, lessons, submissions: Path, output: Path, isolate=True, student=None, force=False, timeout=None
-) -> int:
-    """Grade `lessons` of all students under `submissions` and print a table; 0 if every submission could be graded.
+
+def grade_class(course: Path, lessons, submissions: Path, output: Path, options: Options) -> int:
+    """Grade `lessons` of all students under `submissions` and print what came of it; 0 if every submission could be graded.
 
     The submissions are copied, never changed. Raises Problem or SandboxError with a sentence for the instructor.
     """
-    if isolate:
+    if options.isolate and not options.scheduler:
         require()
     console = Console()
-    if not isolate:
+    if not options.isolate:
         console.print(
             "[bold]Not isolated[/bold]: students' code runs in plain processes with limits, and every feedback page says so."
         )
-    rows, skipped = run(course, lessons, submissions, output, isolate, student, force, timeout, console)
-    console.print(table(rows))
+    grading = Grading(course, lessons, submissions, output, options, tqdm.write)
+    rows, skipped = grading.run()
+    if len(rows) <= LARGE:
+        console.print(table(rows))
     for line in skipped:
         console.print(f"[bold]Not graded[/bold] {line}", highlight=False)
+    console.print(summary(grading.report), highlight=False, soft_wrap=True)
     console.print(
         f"Gradebook {output / 'gradebook.db'} · grades {output / 'grades.csv'} · feedback {output / 'feedback'}",
         highlight=False,
@@ -68,70 +98,317 @@ def grade_class(
     return 1 if skipped else 0
 
 
-def run(
-    course, lessons, submissions, output, isolate=True, student=None, force=False, timeout=None, console=None
-) -> tuple[list[Row], list[str]]:
-    """The rows of the table, and a sentence for each submission that could not be graded."""
-    config = settings(course, output, isolate)
-    if timeout is not None:
-        config.TwoProcessRun.call_seconds, config.TwoProcessRun.cell_seconds = timeout, 3 * timeout
-    for lesson in lessons:
-        if not (course / "solutions" / lesson / f"{lesson}.ipynb").exists():
-            known = ", ".join(sorted(p.parent.name for p in (course / "solutions").glob("*/*.ipynb"))) or "none"
-            raise Problem(f"There is no lesson {lesson!r} in {course / 'solutions'}; the lessons are: {known}.")
-    if output.resolve() == submissions.resolve() or submissions.resolve() in output.resolve().parents:
-        raise Problem(
-            f"The results cannot lie in the folder of the submissions, {submissions}; choose another --output."
-        )
-    todo, skipped = collect(submissions, lessons, output / "submitted", student)
-    if not todo and not skipped:
-        raise Problem(
-            f"No submission of {' or '.join(lessons)} was found in {submissions}; it should hold STUDENT/LESSON/LESSON.ipynb."
-        )
-    if student is None:
-        skipped += strays(submissions, {path.name for path in (course / "solutions").iterdir() if path.is_dir()})
-    log = logging.getLogger("autograder.grade")
-    log.handlers, log.propagate = [logging.FileHandler(output / "grading.log", errors="backslashreplace")], False
-    log.setLevel(logging.INFO)
-    warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's own, of no use to an instructor
-    try:
-        for lesson in lessons:
+def run(course, lessons, submissions, output, isolate=True, student=None, force=False, timeout=None, **more):
+    """The rows of the table, and a sentence for each submission that could not be graded; see `Grading`."""
+    options = Options(isolate=isolate, only=student and [student], force=force, timeout=timeout, **more)
+    return Grading(course, lessons, submissions, output, options).run()
+
+
+class Known:
+    """What the gradebook says of a submission, in short: many of these are kept at a time."""
+
+    __slots__ = ("due", "hash", "points", "score", "to_mark")
+
+    def __init__(self, said):
+        self.hash, self.due = digest(json.dumps(said)), said["due"]
+        self.score = sum(score for score, _, _ in said["grades"].values())
+        self.points = sum(points for _, points, _ in said["grades"].values())
+        self.to_mark = sum(points for _, points, waits in said["grades"].values() if waits)
+
+
+class Grading:
+    """One run over a class. `say` is told of submissions of a large class that need a look, as they come."""
+
+    def __init__(self, course: Path, lessons, submissions: Path, output: Path, options: Options, say=None):
+        self.course, self.lessons, self.submissions, self.output = course, lessons, submissions, output
+        self.options, self.say = options, say
+        self.rows, self.skipped, self.report = [], [], {}
+        self.config = settings(course, output, options.isolate)
+        limits = self.config.TwoProcessRun
+        if options.timeout is not None:
+            limits.call_seconds, limits.cell_seconds = options.timeout, 3 * options.timeout
+        if options.memory is not None:
+            limits.memory = options.memory
+
+    def run(self) -> tuple[list[Row], list[str]]:
+        """Grade what is new or has changed. Raises Problem, SandboxError; nothing that was graded is lost by that."""
+        for lesson in self.lessons:
+            if not (self.course / "solutions" / lesson / f"{lesson}.ipynb").exists():
+                known = sorted(path.parent.name for path in (self.course / "solutions").glob("*/*.ipynb"))
+                raise Problem(
+                    f"There is no lesson {lesson!r} in {self.course / 'solutions'}; the lessons are: {', '.join(known) or 'none'}."
+                )
+        inside = self.submissions.resolve()
+        if inside == self.output.resolve() or inside in self.output.resolve().parents:
+            raise Problem(
+                f"The results cannot lie in the folder of the submissions, {self.submissions}; choose another --output."
+            )
+        todo, self.skipped = intake.find(self.submissions, self.lessons, self.options.only)
+        if not todo and not self.skipped:
+            raise Problem(
+                f"No submission of {' or '.join(self.lessons)} was found in {self.submissions}; it should hold STUDENT/LESSON/LESSON.ipynb."
+            )
+        if self.options.only is None:
+            known = {path.name for path in (self.course / "solutions").iterdir() if path.is_dir()}
+            self.skipped += intake.strays(self.submissions, known)
+        with alone(self.output / ".graded"), self._logging():
             try:
-                convert(GenerateAssignment, config, log, lesson, force=True)
+                self._grade(todo)
+            except OperationalError as error:
+                raise Problem(
+                    f"The gradebook {self.output / 'gradebook.db'} cannot be written ({error.orig}). Make room or give write permission, then run it again."
+                ) from None
+        return self.rows, self.skipped
+
+    @contextlib.contextmanager
+    def _logging(self):
+        self.log = logging.getLogger("autograder.grade")
+        self.log.propagate, self.log.handlers = (
+            False,
+            [logging.FileHandler(self.output / "grading.log", errors="backslashreplace")],
+        )
+        self.log.setLevel(logging.INFO)
+        warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's own, of no use to an instructor
+        try:
+            yield
+        finally:
+            for handler in self.log.handlers:
+                handler.close()
+
+    def _grade(self, todo):
+        started = time.monotonic()
+        self.store, self.more, self.waiting = Store(self.output / ".graded"), deque(), {}
+        self.core_seconds, self.fresh = 0.0, 0
+        self.text_of_settings = (self.course / "nbgrader_config.py").read_text()
+        self.packed = {lesson: self._prepared(lesson) for lesson in self.lessons}
+        self.page_settings = pages.settings(self.config)
+        directories = self.config.CourseDirectory
+        self.gradebook = OpenGradebook(directories.db_url, directories.get("course_id", "default_course"))
+        self.recorder = Recorder(coursedir=CourseDirectory(config=self.config), config=self.config, log=self.log)
+        self.recorder.begin(self.gradebook)
+        pool = self._pool(len(todo))
+        self.bar = tqdm(total=len(todo), desc="Grading", unit=" submissions", disable=None, leave=False)
+        try:
+            self.before = {
+                (name, lesson): Known(said) for lesson in self.lessons for name, said in self.gradebook.says(lesson)
+            }
+            for call, outcome in batch.drive(pool, self._calls(todo), self.more):
+                self._done(call.about, call.function, outcome)
+            if self.options.only is None:
+                self.rows += withdrawn(self.before, todo, self.skipped)
+            exporter = CsvExportPlugin(config=self.config)
+            exporter.log, exporter.to = self.log, str(self.output / "grades.csv")
+            exporter.export(self.gradebook)
+        finally:
+            self.bar.close()
+            pool.close()
+            self.gradebook.end()
+        self.rows.sort(key=lambda row: (row.student, self.lessons.index(row.lesson)))
+        self.report = self._reported(len(todo), time.monotonic() - started, pool)
+        write(self.output / ".graded" / "run.json", json.dumps(self.report, indent=1))
+
+    def _prepared(self, lesson):
+        """The instructor's side of a lesson for `task.grade`; its release is built and its cells are in the gradebook afterwards."""
+        folder, mark = self.course / "solutions" / lesson, self.output / ".graded" / "lessons" / lesson
+        source = nbformat.read(folder / f"{lesson}.ipynb", as_version=4)
+        notebooks = [path.read_bytes() for path in sorted(folder.glob("*.ipynb"))]
+        now = digest(grader(), self.text_of_settings, str(self.output.resolve()), *notebooks)
+        directories = self.config.CourseDirectory
+        release = Path(directories.root, directories.release_directory, lesson, f"{lesson}.ipynb")
+        if not (mark.exists() and mark.read_text() == now and release.exists() and self._database().exists()):
+            mark.unlink(missing_ok=True)
+            course = CourseDirectory(config=self.config, assignment_id=lesson)
+            converter = GenerateAssignment(coursedir=course, config=self.config, log=self.log)
+            converter.force = True
+            try:
+                converter.start()
             except NbGraderException:
                 raise Problem(
-                    f"The lesson {lesson} cannot be prepared; the reason stands in {output / 'grading.log'}."
+                    f"The lesson {lesson} cannot be prepared; the reason stands in {self.output / 'grading.log'}."
                 ) from None
-        rows = []
-        for name, lesson, note in track(todo, "Grading", console=console or Console(quiet=True), transient=True):
-            mark = output / ".graded" / name / lesson
-            now = fingerprint(output / "submitted" / name / lesson, course / "solutions" / lesson, isolate, timeout)
-            done = mark.exists() and mark.read_text() == now  # or it was stopped halfway, or something is new
+            write(mark, now)
+        released = nbformat.writes(overlay.release(source, self.config))
+        limits = execute.TwoProcessRun(config=self.config).limits()
+        return task.Lesson(lesson, nbformat.writes(source), released, limits, self.options.isolate).pack()
+
+    def _database(self):
+        return self.output / "gradebook.db"
+
+    def _pool(self, most):
+        if self.options.scheduler:
+            return batch.Cluster(self.options.scheduler, functools.partial(task.ready, grader(), self.options.isolate))
+        return batch.Local(max(1, min(self.options.jobs or batch.cores(), most)))
+
+    # ---- a submission's way: read, graded, recorded, its page made
+
+    def _calls(self, todo):
+        """What is to be done for each submission. Results that are kept are recorded on the way."""
+        for handed in todo:
             try:
-                if not done:
-                    mark.unlink(missing_ok=True)
-                convert(Autograde, config, log, lesson, name, force=force or not done)
-                convert(GenerateFeedback, config, log, lesson, name, force=True)
-                mark.parent.mkdir(parents=True, exist_ok=True)
-                mark.write_text(now)
-            except NbGraderException:
-                skipped.append(f"{name}, {lesson}: the reason stands in {output / 'grading.log'}.")
+                submission = self._read(handed)
+            except (OSError, RecursionError) as error:
+                if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                    raise
+                why = getattr(error, "strerror", None) or type(error).__name__
+                self._skip(handed, f"it cannot be copied ({why}).")
                 continue
-            rows.append(read_row(config, output, name, lesson, note))
-        with Gradebook(config.CourseDirectory.db_url) as gradebook:
-            if student is None:
-                rows += withdrawn(gradebook, lessons, {(name, lesson) for name, lesson, _ in todo}, skipped)
-            exporter = CsvExportPlugin(config=config)
-            exporter.log, exporter.to = log, str(output / "grades.csv")
-            exporter.export(gradebook)
-    except OperationalError as error:
-        raise Problem(
-            f"The gradebook {output / 'gradebook.db'} cannot be written ({error.orig}). Make room or give write permission, then run it again."
-        ) from None
-    finally:
-        for handler in log.handlers:
-            handler.close()
-    return rows, skipped
+            key = submission.key(self.packed[handed.lesson], grader())
+            if (call := self._kept(handed, key)) is not None:
+                yield from call
+            elif key in self.waiting:  # the same work, handed in twice
+                self.waiting[key].append(handed)
+            else:
+                self.waiting[key] = [handed]
+                yield batch.Call((key, handed), task.grade, (self.packed[handed.lesson], submission))
+
+    def _read(self, handed):
+        """Copy a submission to nbgrader's layout and read it."""
+        target = self.output / "submitted" / handed.student / handed.lesson
+        handed.notes += intake.copy(handed.folder, handed.notebook, target, handed.lesson)
+        course = self.recorder.coursedir
+        paths = {}
+        for folder in (target, self.course / "solutions" / handed.lesson):  # the instructor's files hide the student's
+            found = utils.find_all_files(str(folder), [*course.ignore, "*.ipynb"])
+            kept = self.recorder.exclude_overwriting.get(handed.lesson, []) if folder != target else []
+            names = {str(Path(path).relative_to(folder)): Path(path) for path in found}
+            paths |= {name: path for name, path in names.items() if name not in kept}
+        files, notes = execute.beside(paths)
+        try:
+            return task.Submission(overlay.content(target / f"{handed.lesson}.ipynb"), "", files, notes)
+        except overlay.Unreadable as problem:
+            return task.Submission(b"", str(problem), files, notes)
+
+    def _kept(self, handed, key):
+        """The calls that are left to do where there is a result already; None where there is none."""
+        if self.options.force:
+            return None
+        known, mark = self.before.get((handed.student, handed.lesson)), self.store.mark(handed.student, handed.lesson)
+        graded = self.output / "autograded" / handed.student / handed.lesson / f"{handed.lesson}.ipynb"
+        if known and graded.exists() and mark.get("recorded") == self._recorded(key, known):
+            page = self.output / "feedback" / handed.student / handed.lesson / f"{handed.lesson}.html"
+            if page.exists() and mark.get("page") == digest(known.hash, self.page_settings):
+                self._finish(handed, known, mark["notes"])
+                return []
+            return [self._page(handed, key, graded.read_text(encoding="utf-8"), mark["seconds"])]
+        result = self.store.result(key)
+        return result and list(self._record(handed, key, result))
+
+    def _recorded(self, key, known):
+        """What tells whether a result was recorded as it would be now: a new time that it was due can change a penalty."""
+        return digest(key, known.due, self.text_of_settings)
+
+    def _record(self, handed, key, result):
+        """Put a result into the gradebook; yields the call that makes its page."""
+        self.store.clear_mark(handed.student, handed.lesson)
+        try:
+            self.recorder.record(handed.student, handed.lesson, result["notebook"])
+        except NbGraderException:
+            self._skip(handed)
+            return
+        yield self._page(handed, key, result["notebook"], result["seconds"])
+
+    def _page(self, handed, key, notebook, seconds):
+        [(_, said)] = self.gradebook.says(handed.lesson, handed.student)
+        about = handed, key, Known(said), seconds, notes_on(notebook, said)
+        return batch.Call(about, pages.render, (self.page_settings, notebook, handed.lesson, handed.student, said))
+
+    def _done(self, about, function, outcome):
+        """Take what came of a call."""
+        if isinstance(outcome, SandboxError):
+            raise outcome
+        if isinstance(outcome, Exception) and not isinstance(outcome, (SetupFailed, batch.WorkerDied)):
+            self.log.error("".join(traceback.format_exception(outcome)))
+        if function is pages.render:
+            if isinstance(outcome, Exception):
+                self._skip(about[0])
+            else:
+                self._publish(outcome, *about)
+            return
+        key, all_ = about[0], self.waiting.pop(about[0])
+        if isinstance(outcome, SetupFailed):
+            raise Problem(f"{all_[0].lesson}: {outcome} What was graded before is kept.")
+        if isinstance(outcome, batch.WorkerDied):
+            outcome, key = task.failed(self.packed[all_[0].lesson], CULPRIT), ""  # the next run tries again
+        elif isinstance(outcome, Exception):
+            for handed in all_:
+                self._skip(handed)
+            return
+        else:
+            self.store.keep(key, outcome)
+        self.core_seconds += outcome["seconds"]
+        self.fresh += len(all_)
+        for handed in all_:
+            self.more.extend(self._record(handed, key, outcome))
+
+    def _publish(self, page, handed, key, known, seconds, notes):
+        """Write a feedback page, with the files that lay beside the notebook. The submission is done with that."""
+        target = self.output / "feedback" / handed.student / handed.lesson
+        shutil.rmtree(target, ignore_errors=True)
+        graded = self.output / "autograded" / handed.student / handed.lesson
+        shutil.copytree(graded, target, ignore=shutil.ignore_patterns("*.ipynb"), copy_function=shutil.copyfile)
+        write(target / f"{handed.lesson}.html", page)
+        self.store.set_mark(
+            handed.student,
+            handed.lesson,
+            recorded=self._recorded(key, known),
+            page=digest(known.hash, self.page_settings),
+            seconds=seconds,
+            notes=notes,
+        )
+        self._finish(handed, known, notes)
+
+    def _finish(self, handed, known, notes):
+        row = Row(handed.student, handed.lesson, known.score, known.points, known.to_mark, handed.notes + notes)
+        self.rows.append(row)
+        self.bar.update()
+        if row.note and self.say and self.bar.total > LARGE:
+            self.say(f"{row.student}, {row.lesson}: {row.note}")
+
+    def _skip(self, handed, why=None):
+        why = why or f"the reason stands in {self.output / 'grading.log'}."
+        self.skipped.append(f"{handed.student}, {handed.lesson}: {why}")
+        self.bar.update()
+
+    def _reported(self, found, seconds, pool):
+        """What the run was, for the class report; written to `.graded/run.json`."""
+        return {
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "lessons": list(self.lessons),
+            "isolated": self.options.isolate,
+            "submissions": found,
+            "graded": self.fresh,
+            "not_graded": self.skipped,
+            "attention": [[row.student, row.lesson, row.note] for row in self.rows if row.note],
+            "seconds": round(seconds, 1),
+            "core_seconds": round(self.core_seconds, 1),
+            "workers": self.options.scheduler or "this machine",
+            "slots": pool.slots,
+            "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
+        }
+
+
+CULPRIT = "The process that ran this notebook was ended twice, the second time with nothing beside it: it needs too much memory, or worse."
+CULPRIT += " Look at it before you grade it again."
+
+
+def withdrawn(before, todo, skipped) -> list[Row]:
+    """Rows for submissions that the gradebook has from before and the folder no longer holds."""
+    here = {(handed.student, handed.lesson) for handed in todo}
+    named = {line.partition(":")[0] for line in skipped}
+    return [
+        Row(*key, known.score, known.points, notes=["graded before, and no longer in the folder"])
+        for key, known in before.items()
+        if key not in here and ", ".join(key) not in named
+    ]
+
+
+def notes_on(notebook: str, said) -> list[str]:
+    """What the grader noted on a graded notebook; of one without points, also what its tests failed of."""
+    nb = nbformat.v4.reads(notebook)
+    notes = execute.notes_on(nb)
+    if not notes and not sum(score for score, _, _ in said["grades"].values()):
+        notes = reason(nb)
+    return notes
 
 
 def settings(course: Path, output: Path, isolate: bool) -> Config:
@@ -161,146 +438,6 @@ def settings(course: Path, output: Path, isolate: bool) -> Config:
     return config
 
 
-def convert(kind, config, log, lesson, student="*", force=False):
-    """Run one of nbgrader's converters for one lesson (and student)."""
-    course = CourseDirectory(config=config, assignment_id=lesson, student_id=student)
-    converter = kind(coursedir=course, config=config, log=log)
-    converter.force = force
-    converter.start()
-
-
-def collect(submissions: Path, lessons, target: Path, student=None):
-    """Copy submissions to nbgrader's layout: [(student, lesson, note)], and a sentence for each that cannot be taken."""
-    if not submissions.is_dir():
-        raise Problem(
-            f"There is no folder {submissions}; give the folder that holds STUDENT/LESSON/LESSON.ipynb with --submissions."
-        )
-    students = sorted(p.name for p in submissions.iterdir() if p.is_dir() and not p.name.startswith((".", "_")))
-    if student is not None and student not in students:
-        raise Problem(
-            f"There is no folder for the student {student!r} in {submissions}; there are: {', '.join(students) or 'none'}."
-        )
-    todo, skipped = [], []
-    for name in students if student is None else [student]:
-        for lesson in lessons:
-            folder = submissions / name / lesson
-            if folder.is_symlink():
-                skipped.append(f"{name}, {lesson}: the folder is a link; links are not followed.")
-            elif folder.is_dir():
-                try:
-                    chosen, note = choose(folder, lesson)
-                    if chosen is None:
-                        skipped.append(f"{name}, {lesson}: {note}")
-                        continue
-                    left_out = copy(folder, chosen, target / name / lesson, lesson)
-                    todo.append((name, lesson, " ".join(filter(None, [note, left_out]))))
-                except (OSError, RecursionError) as error:
-                    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-                        raise
-                    skipped.append(
-                        f"{name}, {lesson}: it cannot be copied ({getattr(error, 'strerror', None) or type(error).__name__})."
-                    )
-    return todo, skipped
-
-
-def strays(submissions: Path, known) -> list[str]:
-    """A sentence for each notebook that does not lie in STUDENT/LESSON/: nobody's work is passed over in silence.
-
-    known: the names of all lessons, whether they are graded now or not.
-    """
-    found = [*submissions.glob("*.ipynb"), *submissions.glob("*/*.ipynb")]
-    found += [path for path in submissions.glob("*/*/*.ipynb") if path.parent.name not in known]
-    paths = [path.relative_to(submissions) for path in found if path.is_file()]
-    paths = [path for path in paths if not path.parts[0].startswith((".", "_")) or len(path.parts) == 1]
-    lines = [f"{path}: it should be at STUDENT/LESSON/LESSON.ipynb, with the name of a lesson." for path in paths]
-    return sorted("".join(filter(str.isprintable, line)) for line in lines)
-
-
-def withdrawn(gradebook, lessons, graded, skipped) -> list[Row]:
-    """Rows for submissions that the gradebook has from before and the folder no longer holds."""
-    named = {line.partition(":")[0] for line in skipped}
-    rows = []
-    for lesson in lessons:
-        for old in gradebook.assignment_submissions(lesson):
-            key = (old.student.id, lesson)
-            if key not in graded and ", ".join(key) not in named:
-                rows.append(Row(*key, old.score, old.max_score, notes=["graded before, and no longer in the folder"]))
-    return rows
-
-
-def fingerprint(submission: Path, source: Path, *settings) -> str:
-    """A text that differs where the submission, the instructor's files, or the settings differ."""
-    found = hashlib.sha256(repr(settings).encode())
-    for folder in (submission, source):
-        for path in sorted(p for p in folder.rglob("*") if stat.S_ISREG(p.lstat().st_mode)):
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").digest()
-            found.update(repr((os.fsencode(path.relative_to(folder)), content)).encode())
-    return found.hexdigest()
-
-
-def choose(folder: Path, lesson: str):
-    """The notebook to grade and a note about the choice; (None, why) where there is none or the choice is not clear."""
-    found = sorted(p for p in folder.rglob("*.ipynb") if p.is_symlink() or p.is_file())
-    found = [p for p in found if ".ipynb_checkpoints" not in p.parts]
-    right = [p for p in found if p.name == f"{lesson}.ipynb"]
-    if folder / f"{lesson}.ipynb" in right:
-        right = [folder / f"{lesson}.ipynb"]
-    if len(right) == 1:
-        others = ", ".join("".join(filter(str.isprintable, str(p.relative_to(folder)))) for p in found if p != right[0])
-        return right[0], f"also handed in, not graded: {others}" if others else ""
-    if len(right) > 1:
-        return None, f"there are {len(right)} notebooks named {lesson}.ipynb; leave the one that counts."
-    if len(found) == 1:
-        return found[0], f"handed in as {''.join(filter(str.isprintable, found[0].name))}"
-    return None, f"there is no {lesson}.ipynb" + (
-        f" among its {len(found)} notebooks; rename the one that counts." if found else "."
-    )
-
-
-def copy(folder: Path, chosen: Path, target: Path, lesson: str) -> str:
-    """Copy a submission, but no links and devices, which nbgrader would read; a note about what was left out."""
-    if folder.resolve() == target.resolve():
-        return ""
-    odd = []
-
-    def left_out(where, names):
-        strange = [
-            n
-            for n in names
-            if stat.S_IFMT(os.lstat(os.path.join(where, n)).st_mode) not in (stat.S_IFREG, stat.S_IFDIR)
-        ]
-        odd.extend(strange)
-        return {*strange, *(n for n in names if n.endswith(".ipynb") or n == ".ipynb_checkpoints")}
-
-    if target.exists():
-        shutil.rmtree(target)
-    shutil.copytree(folder, target, ignore=left_out)
-    shutil.copy2(chosen, target / f"{lesson}.ipynb", follow_symlinks=False)
-    stamp = target / "timestamp.txt"
-    try:
-        stamp.is_file() and utils.parse_utc(stamp.read_text().strip())
-    except (ValueError, OverflowError):
-        stamp.unlink()
-        odd.append(stamp.name)
-    return "Links, devices and unreadable times were left out." if odd else ""
-
-
-def read_row(config, output, student, lesson, note) -> Row:
-    """What the gradebook and the graded notebook say of one submission."""
-    row = Row(student, lesson, notes=[note] if note else [])
-    with Gradebook(config.CourseDirectory.db_url) as gradebook:
-        submission = gradebook.find_submission(lesson, student)
-        row.score, row.points = submission.score, submission.max_score
-        grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-        row.to_mark = sum(grade.max_score for grade in grades if grade.needs_manual_grade)
-    notebook = nbformat.read(output / "autograded" / student / lesson / f"{lesson}.ipynb", as_version=4)
-    row.notes += execute.notes_on(notebook)
-    if not row.score and not row.notes:
-        row.notes += reason(notebook)
-    return row
-
-
 def reason(notebook) -> list[str]:
     """In a few words, what most tests without points failed of: a class of zeros must not look alike."""
     said = Counter()
@@ -325,16 +462,31 @@ def table(rows: list[Row]) -> Table:
     ):
         out.add_column(name, justify=justify, overflow="fold")
     for row in rows:
-        notes = " ".join(note for note in row.notes if note != execute.NOT_ISOLATED)
         out.add_row(
             row.student,
             row.lesson,
             f"{row.score:g}",
             f"{row.points:g}",
             f"{row.to_mark:g}" if row.to_mark else "",
-            notes.replace("[", r"\["),
+            row.note.replace("[", r"\["),
         )
     return out
+
+
+def summary(report) -> str:
+    """A run in a sentence."""
+    seconds, cost = report["seconds"], report["core_seconds"]
+    took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    work = f"{cost:.0f} s" if cost < 120 else f"{cost / 60:.0f} minutes" if cost < 7200 else f"{cost / 3600:.1f} hours"
+    graded, found = report["graded"], report["submissions"]
+    parts = [f"Graded {graded:,} of {found:,} submissions in {took}"]
+    if graded:
+        parts[0] += f" ({work} of work, {report['slots']} at a time)"
+    if found > graded + len(report["not_graded"]):
+        parts.append("the others had not changed")
+    if report["attention"]:
+        parts.append(f"{len(report['attention']):,} with a note")
+    return "; ".join(parts) + "."
 
 
 def check_lessons(course: Path, lessons, isolate=True) -> int:

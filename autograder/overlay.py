@@ -46,6 +46,11 @@ class Found:
 
 def read(path) -> list[Found]:
     """The cells of a submitted notebook of any format version, however mangled. Raises Unreadable."""
+    return parse(content(path), Path(path).name)
+
+
+def content(path) -> bytes:
+    """What a submitted file holds; a link or a device is not opened. Raises Unreadable."""
     path = Path(path)
     try:
         info = path.lstat()
@@ -56,18 +61,23 @@ def read(path) -> list[Found]:
                 f"{path.name} has {info.st_size >> 20} MB; a notebook may have {MAX_BYTES >> 20} MB. Clear its outputs and submit again."
             )
         with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if not content.strip():
-            raise Unreadable(f"{path.name} is empty. Open your own copy in Jupyter, save it, and submit again.")
-        data = json.loads(content.decode("utf-8-sig", errors="replace"))
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise Unreadable(f"{path.name} cannot be opened: {error.strerror}.") from None
+
+
+def parse(content: bytes, name: str) -> list[Found]:
+    """The cells of the notebook `name` with this content. Raises Unreadable."""
+    if not content.strip():
+        raise Unreadable(f"{name} is empty. Open your own copy in Jupyter, save it, and submit again.")
+    try:
+        data = json.loads(content.decode("utf-8-sig", errors="replace"))
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise Unreadable(
-            f"{path.name} is not a notebook: it is no valid JSON{where}. Open it in Jupyter, save it, and submit again."
+            f"{name} is not a notebook: it is no valid JSON{where}. Open it in Jupyter, save it, and submit again."
         ) from None
-    return found(data, path.name)
+    return found(data, name)
 
 
 def found(data, name="the file") -> list[Found]:
@@ -233,18 +243,22 @@ def plan(source, released, nb, **settings) -> Plan:
             cells.append(Cell(label, "test", tests[label], points=points, visible=cell.source))
         else:
             cells.append(Cell(label, "run", cell.source, quiet=cell.source.strip() in own))
-    setup = [
-        c.source
-        for c in source.cells
-        if c.cell_type == "code" and "setup" in c.metadata.get("tags", []) and not is_answer(c)
-    ]
     trusted = []
     for cell in source.cells:
         if cell.cell_type == "code":
             locked = bool(grade_id(cell)) and not is_answer(cell)
             trusted += _definitions(cell.source, every=locked)
     withheld = tuple(source.metadata.get("autograder", {}).get("withheld", ()))
-    return Plan(cells, setup=setup, trusted=trusted, withheld=withheld, **settings)
+    return Plan(cells, setup=setup(source), trusted=trusted, withheld=withheld, **settings)
+
+
+def setup(source) -> list[str]:
+    """The instructor's set-up cells, which run on both sides."""
+    return [
+        cell.source
+        for cell in source.cells
+        if cell.cell_type == "code" and "setup" in cell.metadata.get("tags", []) and not is_answer(cell)
+    ]
 
 
 def _definitions(source: str, every: bool) -> list[str]:

@@ -22,9 +22,10 @@ import time
 from dataclasses import asdict, dataclass, field
 from numbers import Real
 
+from autograder.namespaces import die_with_parent
 from autograder.remote import Missing, Remote, Stopped, Student, alarm
 from autograder.sandbox import Limits, Sandbox, SandboxError
-from autograder.wire import Channel, WireError, blob
+from autograder.wire import Channel, Closed, WireError, blob
 
 WARM = (
     "numpy",
@@ -70,6 +71,10 @@ class Result:
     score: float | None = None  # None for a cell that is no test
     message: str = ""
     outputs: list[dict] = field(default_factory=list)
+
+
+class SetupFailed(Exception):
+    """A set-up cell of the instructor's fails here, whatever a student wrote; the message is a sentence for the instructor."""
 
 
 class Names(dict):
@@ -132,7 +137,7 @@ def run(plan: Plan, sandbox: Sandbox) -> list[Result]:
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             for source in plan.setup:
-                exec(compile(source, "<setup>", "exec"), names)
+                _set_up(source, names, plan.limits.cell_seconds)
             for cell in plan.cells:
                 if cell.kind == "test":
                     results.append(_test(cell, names, student))
@@ -142,6 +147,22 @@ def run(plan: Plan, sandbox: Sandbox) -> list[Result]:
     finally:
         student.close()
     return results
+
+
+def _set_up(source, names, seconds):
+    """Run a set-up cell on our side. Raises SetupFailed: that is nobody's points."""
+    try:
+        with alarm(seconds):
+            exec(compile(source, "<setup>", "exec"), names)
+    except BaseException as error:
+        lines = [t.tb_lineno for t in _frames(error) if t.tb_frame.f_code.co_filename == "<setup>"]
+        lines = lines or [getattr(error, "lineno", None) or 1]
+        line = (source.splitlines()[lines[-1] - 1 :] or [""])[0].strip()
+        what = f"{type(error).__name__}: {error}".split("\n")[0][:300]
+        raise SetupFailed(
+            f"The instructor's set-up cell fails in the grader, at `{line[:100]}` ({what}). Nobody loses points by it: "
+            "mend the cell and grade again."
+        ) from None
 
 
 def _failure(failure):
@@ -248,7 +269,7 @@ class Runner:
         self.process = self.channel = None
 
     def run(self, plan: Plan) -> list[Result]:
-        """A result for every cell. Raises SandboxError where the sandbox cannot be set up."""
+        """A result for every cell. Raises SandboxError where the sandbox cannot be set up, and SetupFailed."""
         for _attempt in range(2):
             if self.process is None:
                 self._launch()
@@ -262,6 +283,8 @@ class Runner:
                 continue
             if reply[0] == "refused":
                 raise SandboxError(reply[1])
+            if reply[0] == "setup":
+                raise SetupFailed(reply[1])
             results = [Result(**item) for item in json.loads(reply[1].tobytes())]
             return _complete(plan, results, reply[2])
         return _complete(plan, [], "The grader stopped twice while it ran this notebook.")
@@ -303,12 +326,16 @@ def _most_seconds(plan):
     return 2 * (plan.limits.seconds + plan.limits.cell_seconds) + plan.limits.test_seconds + 30
 
 
-def _in_fork(plan, sandbox):
-    """Run a plan in a fork of this process: {"results": ..., "why": ...} or {"refused": ...}; "again" if the sandbox can serve another."""
+def _in_fork(plan, sandbox, owner=None):
+    """Run a plan in a fork of this process: {"results": ..., "why": ...} or {"refused": ...}; "again" if the sandbox can serve another.
+
+    `owner` is the socket of who asked: when that is gone, so is the run.
+    """
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
+            die_with_parent()
             os.close(reader)
             memory = 2 * plan.limits.memory + (4 << 30)
             resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -316,10 +343,12 @@ def _in_fork(plan, sandbox):
                 answer = {"results": [asdict(r) for r in run(plan, sandbox)], "why": ""}
             except SandboxError as error:
                 answer = {"refused": str(error)}
+            except SetupFailed as error:
+                answer = {"setup": str(error)}
             except BaseException as error:
                 answer = {
                     "results": [],
-                    "why": f"The set-up of this notebook failed: {type(error).__name__}: {error}"[:1000],
+                    "why": f"The grader could not run this notebook: {type(error).__name__}: {error}"[:1000],
                 }
             answer["again"] = sandbox.fit_for_another
             with open(writer, "w") as pipe:
@@ -328,7 +357,10 @@ def _in_fork(plan, sandbox):
             os._exit(0)
     os.close(writer)
     chunks, deadline = [], time.monotonic() + _most_seconds(plan)
-    while (left := deadline - time.monotonic()) > 0 and select.select([reader], [], [], left)[0]:
+    while (left := deadline - time.monotonic()) > 0:
+        ready = select.select([reader, *([owner] if owner else [])], [], [], left)[0]
+        if reader not in ready:
+            break
         chunk = os.read(reader, 1 << 20)
         if not chunk:
             break
@@ -363,15 +395,18 @@ def main(fd):
                 for old in list(sandboxes)[:-2]:
                     sandboxes.pop(old).close()
                 sandboxes[key] = Sandbox(*key)
-            answer = _in_fork(plan, sandboxes[key])
+            answer = _in_fork(plan, sandboxes[key], channel.sock)
             if not answer.get("again"):
                 sandboxes.pop(key).close()
         except SandboxError as error:
             answer = {"refused": str(error)}
-        if "refused" in answer:
-            channel.send(["refused", answer["refused"]])
-        else:
-            channel.send(["results", blob(json.dumps(answer["results"]).encode()), answer["why"]])
+        try:
+            if "results" in answer:
+                channel.send(["results", blob(json.dumps(answer["results"]).encode()), answer["why"]])
+            else:
+                channel.send([kind := "setup" if "setup" in answer else "refused", answer[kind]])
+        except Closed:
+            break
     for sandbox in sandboxes.values():
         sandbox.close()
 

@@ -271,7 +271,7 @@ def test_a_students_text_is_no_note_of_the_graders(course, grade):
 
 def test_what_was_stopped_halfway_is_graded_again(course, grade):
     grade()
-    (course / "out" / ".graded" / "ada" / LESSON).unlink()  # as a run leaves it that was killed
+    (course / "out" / ".graded" / "marks" / "ada" / LESSON).unlink()  # as a run leaves it that was killed
     graded = course / "out" / "autograded" / "ada" / LESSON / f"{LESSON}.ipynb"
     graded.write_text("half")
     assert grade()[0] == 0 and scores(course) == {"ada": 4} and len(graded.read_text()) > 100

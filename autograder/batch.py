@@ -1,0 +1,186 @@
+"""Many independent calls at once: on the cores of this machine, or on a Dask cluster, in one way.
+
+A pool is an executor of the standard library (`submit` gives a `concurrent.futures.Future`) with a number of `slots`. `drive` keeps
+it busy and finds out which call it was that ended a worker.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+
+from autograder.namespaces import die_with_parent
+from autograder.problem import Problem
+
+PATIENCE = 60  # seconds without any worker
+
+
+@dataclass
+class Call:
+    """A function of a module with its arguments, and what it is for."""
+
+    about: object
+    function: Callable
+    args: tuple
+    tries: int = 0
+
+
+class WorkerDied(Exception):
+    """The process that ran a call ended, again when it ran nothing else."""
+
+
+class Local:
+    """The cores of this machine: one warm process for each job."""
+
+    def __init__(self, jobs: int):
+        self.slots = jobs
+        self._start()
+
+    def _start(self):
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["autograder.task", "autograder.pages"])
+        self.pool = ProcessPoolExecutor(self.slots, mp_context=context, initializer=_begin)
+
+    def submit(self, function, *args) -> Future:
+        try:
+            return self.pool.submit(function, *args)
+        except BrokenExecutor:
+            self.pool.shutdown(wait=False)
+            self._start()
+            return self.pool.submit(function, *args)
+
+    def look(self):
+        """Nothing can be missing here."""
+
+    def close(self):
+        """End the processes, whatever they are doing: what matters is on disk."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        for child in multiprocessing.active_children():
+            child.kill()
+        self.pool.shutdown()
+
+
+def _begin():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the main process ends the rest
+    die_with_parent()
+
+
+class Cluster:
+    """The workers of a Dask scheduler. Raises Problem where it cannot be reached or its workers cannot grade."""
+
+    def __init__(self, address: str, ready: Callable[[], str]):
+        try:
+            import distributed
+        except ImportError:
+            raise Problem(
+                "Grading on a cluster needs Dask: install it here and on the workers with `pip install 'cnn-by-hand[cluster]'`."
+            ) from None
+        self.died = distributed.KilledWorker
+        self.address, self.alone_since, self.ready = address, None, ready
+        try:
+            self.client = distributed.Client(address, timeout=10, set_as_default=False)
+            self.client.wait_for_workers(1, timeout=PATIENCE)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise Problem(
+                f"There is no Dask scheduler with workers at {address} ({error or type(error).__name__}). Start `dask scheduler`, and "
+                f"on each machine `dask worker {address} --nworkers CORES --nthreads 1`."
+            ) from None
+        self._inspect()
+        self.pool = self.client.get_executor(pure=False)
+
+    def _inspect(self):
+        """Raises Problem where a worker has another grader than we have, or no isolation."""
+        try:
+            answers = self.client.run(self.ready)
+        except Exception as error:  # whatever a worker raises that has no such function
+            raise Problem(
+                f"The workers at {self.address} cannot run this grader ({type(error).__name__}: {error}); install it there."
+            ) from None
+        for worker, answer in answers.items():
+            if answer:
+                self.client.close()
+                raise Problem(f"The worker {worker} cannot grade: {answer}")
+
+    @property
+    def slots(self) -> int:
+        return max(1, sum(self.client.nthreads().values()))
+
+    def submit(self, function, *args) -> Future:
+        return self.pool.submit(function, *args)
+
+    def look(self):
+        """Raises Problem where the scheduler is gone, or all workers have been for a minute."""
+        if self.client.status != "running":
+            raise Problem(f"The Dask scheduler at {self.address} is gone. What was graded is kept; run this again.")
+        now = time.monotonic()
+        self.alone_since = None if self.client.nthreads() else self.alone_since or now
+        if self.alone_since and now - self.alone_since > PATIENCE:
+            raise Problem(
+                f"No worker is left at {self.address}. What was graded is kept; start workers and run this again."
+            )
+
+    def close(self):
+        with contextlib.suppress(Exception):  # a cluster that is half gone
+            self.pool.shutdown(wait=False, cancel_futures=True)
+            self.client.close(timeout=5)
+
+
+def drive(pool, calls: Iterable[Call], more: deque):
+    """Yield (call, its result or the exception it raised) for all `calls`, and for those that are put into `more` meanwhile.
+
+    A few calls are under way at a time, so that memory does not grow with their number. A call whose worker ends may be innocent: it is
+    run again at the end with nothing beside it, and only who ends a worker then comes back as WorkerDied.
+    """
+    calls, suspects, running = iter(calls), deque(), {}
+    while True:
+        while len(running) < 2 * pool.slots:
+            call = more.popleft() if more else next(calls, None)
+            if call is None:
+                break
+            running[pool.submit(call.function, *call.args)] = call
+        if not running:
+            if not suspects:
+                return
+            call = suspects.popleft()
+            running[pool.submit(call.function, *call.args)] = call
+        while True:
+            done, _ = wait(running, timeout=5, return_when=FIRST_COMPLETED)
+            if done:
+                break
+            pool.look()
+        for future in done:
+            call = running.pop(future)
+            try:
+                outcome = future.result()
+            except CancelledError:  # what a cluster does with its calls when it goes
+                pool.look()
+                outcome = WorkerDied()
+            except Exception as error:
+                outcome = error
+            if not isinstance(outcome, (BrokenExecutor, WorkerDied, getattr(pool, "died", BrokenExecutor))):
+                yield call, outcome
+            elif call.tries:
+                yield call, WorkerDied()
+            else:
+                call.tries = 1
+                suspects.append(call)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def portable(value) -> bool:
+    """Whether a value can be sent to another process."""
+    try:
+        pickle.dumps(value)
+        return True
+    except Exception:  # pickle raises many kinds
+        return False

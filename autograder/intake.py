@@ -1,0 +1,114 @@
+"""What lies in a folder STUDENT/LESSON/LESSON.ipynb: which notebook of a submission counts, and a copy of it that holds no links."""
+
+import os
+import shutil
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbgrader import utils
+
+from autograder.problem import Problem
+
+
+@dataclass
+class Handed:
+    """A submission that was found."""
+
+    student: str
+    lesson: str
+    folder: Path
+    notebook: Path
+    notes: list[str] = field(default_factory=list)
+
+
+def find(submissions: Path, lessons, only=None) -> tuple[list[Handed], list[str]]:
+    """The submissions of all students, or of those named in `only`, and a sentence for each that cannot be taken. Raises Problem."""
+    if not submissions.is_dir():
+        raise Problem(
+            f"There is no folder {submissions}; give the folder that holds STUDENT/LESSON/LESSON.ipynb with --submissions."
+        )
+    students = sorted(p.name for p in submissions.iterdir() if p.is_dir() and not p.name.startswith((".", "_")))
+    for name in only or ():
+        if name not in students:
+            raise Problem(
+                f"There is no folder for the student {name!r} in {submissions}; there are: {_some(students) or 'none'}."
+            )
+    found, skipped = [], []
+    for name in students if only is None else sorted(set(only)):
+        for lesson in lessons:
+            folder = submissions / name / lesson
+            if folder.is_symlink():
+                skipped.append(f"{name}, {lesson}: the folder is a link; links are not followed.")
+            elif folder.is_dir():
+                chosen, note = choose(folder, lesson)
+                if chosen is None:
+                    skipped.append(f"{name}, {lesson}: {note}")
+                else:
+                    found.append(Handed(name, lesson, folder, chosen, [note] if note else []))
+    return found, skipped
+
+
+def _some(names, most=20):
+    """A list that fits in a sentence."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
+def strays(submissions: Path, known) -> list[str]:
+    """A sentence for each notebook that does not lie in STUDENT/LESSON/: nobody's work is passed over in silence.
+
+    known: the names of all lessons, whether they are graded now or not.
+    """
+    found = [*submissions.glob("*.ipynb"), *submissions.glob("*/*.ipynb")]
+    found += [path for path in submissions.glob("*/*/*.ipynb") if path.parent.name not in known]
+    paths = [path.relative_to(submissions) for path in found if path.is_file()]
+    paths = [path for path in paths if not path.parts[0].startswith((".", "_")) or len(path.parts) == 1]
+    lines = [f"{path}: it should be at STUDENT/LESSON/LESSON.ipynb, with the name of a lesson." for path in paths]
+    return sorted("".join(filter(str.isprintable, line)) for line in lines)
+
+
+def choose(folder: Path, lesson: str):
+    """The notebook to grade and a note about the choice; (None, why) where there is none or the choice is not clear."""
+    found = sorted(p for p in folder.rglob("*.ipynb") if p.is_symlink() or p.is_file())
+    found = [p for p in found if ".ipynb_checkpoints" not in p.parts]
+    right = [p for p in found if p.name == f"{lesson}.ipynb"]
+    if folder / f"{lesson}.ipynb" in right:
+        right = [folder / f"{lesson}.ipynb"]
+    if len(right) == 1:
+        others = ", ".join("".join(filter(str.isprintable, str(p.relative_to(folder)))) for p in found if p != right[0])
+        return right[0], f"also handed in, not graded: {others}" if others else ""
+    if len(right) > 1:
+        return None, f"there are {len(right)} notebooks named {lesson}.ipynb; leave the one that counts."
+    if len(found) == 1:
+        return found[0], f"handed in as {''.join(filter(str.isprintable, found[0].name))}"
+    return None, f"there is no {lesson}.ipynb" + (
+        f" among its {len(found)} notebooks; rename the one that counts." if found else "."
+    )
+
+
+def copy(folder: Path, chosen: Path, target: Path, lesson: str) -> list[str]:
+    """Copy a submission, but no links and devices, which nbgrader would read; a note about what was left out."""
+    if folder.resolve() == target.resolve():
+        return []
+    odd = []
+
+    def left_out(where, names):
+        strange = [
+            n
+            for n in names
+            if stat.S_IFMT(os.lstat(os.path.join(where, n)).st_mode) not in (stat.S_IFREG, stat.S_IFDIR)
+        ]
+        odd.extend(strange)
+        return {*strange, *(n for n in names if n.endswith(".ipynb") or n == ".ipynb_checkpoints")}
+
+    if target.exists():
+        shutil.rmtree(target)
+    shutil.copytree(folder, target, ignore=left_out)
+    shutil.copy2(chosen, target / f"{lesson}.ipynb", follow_symlinks=False)
+    stamp = target / "timestamp.txt"
+    try:
+        stamp.is_file() and utils.parse_utc(stamp.read_text().strip())
+    except (ValueError, OverflowError):
+        stamp.unlink()
+        odd.append(stamp.name)
+    return ["Links, devices and unreadable times were left out."] if odd else []

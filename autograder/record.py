@@ -1,0 +1,169 @@
+"""Writes results to the gradebook and to `autograded/`, one after the other, through nbgrader's own converter.
+
+nbgrader opens the gradebook five times for a submission and commits after every cell. Here it stays open, and a submission is one
+transaction: whenever the machine stops, the gradebook has all of a submission's new grades or none.
+"""
+
+import contextlib
+import os
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Comment,
+    Grade,
+    Gradebook,
+    Notebook,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
+from nbgrader.converters import Autograde, autograde
+from nbgrader.converters.base import NbGraderException
+from nbgrader.preprocessors import latesubmissions, saveautogrades
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
+from traitlets.utils.importstring import import_item
+
+from autograder import execute
+from autograder.store import write
+
+INDICES = {"grade": "notebook_id", "comment": "notebook_id", "submitted_notebook": "assignment_id"}
+
+
+class OpenGradebook(Gradebook):
+    """A gradebook that stays open, whose changes wait for `save`, and which reads a submission's rows once for all its cells."""
+
+    def __init__(self, url: str, course_id: str):
+        super().__init__(url + "?timeout=60", course_id)  # seconds that Formgrader may take to finish its own writing
+        for table, column in INDICES.items():  # nbgrader looks for rows by these; without them, among all of the class
+            self.db.execute(text(f"CREATE INDEX IF NOT EXISTS {table}_by_{column} ON {table} ({column})"))
+        self.db.commit()
+        self.db.commit = self.db.flush
+        self._rows, self._names = {}, {}
+
+    def close(self):
+        """nbgrader's steps close it after each use; `end` does."""
+
+    def end(self):
+        super().close()
+
+    def save(self):
+        self.db().commit()
+        self.forget()
+
+    def forget(self):
+        """Give up what was not saved, and read everything anew."""
+        self.db().rollback()
+        self.db.expunge_all()
+        self._rows = {}
+
+    def find_grade(self, grade_cell, notebook, assignment, student):
+        return self._row(Grade, grade_cell, notebook, assignment, student) or super().find_grade(
+            grade_cell, notebook, assignment, student
+        )
+
+    def find_comment(self, solution_cell, notebook, assignment, student):
+        return self._row(Comment, solution_cell, notebook, assignment, student) or super().find_comment(
+            solution_cell, notebook, assignment, student
+        )
+
+    def _row(self, kind, name, *names):
+        if (kind, *names) not in self._rows:
+            rows = list(self.db.scalars(select(kind).where(kind.notebook == self.find_submission_notebook(*names))))
+            if not {row.cell_id for row in rows} <= self._names.keys():
+                self._names = {cell: label for cell, label in self.db.execute(select(BaseCell.id, BaseCell.name))}
+            self._rows[kind, *names] = {self._names[row.cell_id]: row for row in rows}
+        return self._rows[kind, *names].get(name)
+
+    def says(self, lesson: str, student: str | None = None):
+        """What the gradebook has, one by one: yields (student, {"grades": {cell: [score, points, needs a person]}, "comments":
+        {cell: text}, "penalty": points, "due": time}).
+        """
+        where = [Assignment.name == lesson, Notebook.name == lesson]
+        if student is not None:
+            where.append(SubmittedAssignment.student_id == student)
+
+        def rows(*columns, kind=None):
+            query = select(SubmittedAssignment.student_id, *columns).select_from(SubmittedNotebook)
+            query = query.join(SubmittedNotebook.assignment).join(SubmittedAssignment.assignment)
+            query = query.join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
+            if kind is not None:
+                query = query.join(kind, kind.notebook_id == SubmittedNotebook.id).join(
+                    BaseCell, BaseCell.id == kind.cell_id
+                )
+            query = query.where(*where).order_by(SubmittedAssignment.student_id)
+            return groupby(self.db.execute(query.execution_options(yield_per=500)), itemgetter(0))
+
+        grades = rows(BaseCell.name, Grade.score, Grade.max_score, Grade.needs_manual_grade, kind=Grade)
+        comments = rows(BaseCell.name, Comment.comment, kind=Comment)
+        by_name = {"grades": next(grades, None), "comments": next(comments, None)}
+        following = {"grades": grades, "comments": comments}
+        late = SubmittedNotebook.late_submission_penalty, Assignment.duedate, SubmittedAssignment.extension
+        for name, ((_, penalty, due, extension),) in ((name, list(found)) for name, found in rows(*late)):
+            said = {"grades": {}, "comments": {}, "penalty": penalty, "due": str((due, extension))}
+            for part in following:
+                if by_name[part] is not None and by_name[part][0] == name:
+                    for _, label, *values in by_name[part][1]:
+                        said[part][label] = values if part == "grades" else values[0]
+                    by_name[part] = next(following[part], None)
+            yield name, said
+
+
+class Recorder(Autograde):
+    """nbgrader's converter with the results at hand: what it runs is left out, what it writes is as ever."""
+
+    def begin(self, gradebook: OpenGradebook):
+        self.gradebook, self.force = gradebook, True
+        kinds = [import_item(kind) if isinstance(kind, str) else kind for kind in self.autograde_preprocessors]
+        self.steps = [
+            kind(parent=self) for kind in kinds if kind.__name__ not in ("TwoProcessRun", "CheckCellMetadata")
+        ]
+
+    def record(self, student: str, lesson: str, notebook: str):
+        """Put one graded notebook into `autograded/`, its scores into the gradebook. Raises NbGraderException, OperationalError."""
+        self.graded = nbformat.v4.reads(notebook)
+        self.text, folder = notebook, self._format_source(lesson, student)
+        self.assignments = {folder: [os.path.join(folder, f"{lesson}.ipynb")]}
+        here = os.getcwd()
+        os.chdir(self.coursedir.root)
+        try:
+            with _shared(self.gradebook):
+                self.convert_notebooks()
+            self.gradebook.save()
+        except NbGraderException as error:
+            if isinstance(error.__context__, OperationalError):
+                raise error.__context__ from None
+            raise
+        finally:
+            self.gradebook.forget()
+            os.chdir(here)
+
+    def init_assignment(self, assignment_id, student_id):
+        super().init_assignment(assignment_id, student_id)
+        execute.remove_links(self, assignment_id, student_id)
+
+    def convert_single_notebook(self, notebook_filename):
+        resources = self.init_single_notebook_resources(notebook_filename)
+        nb = self.graded
+        for step in self.steps:
+            nb, resources = step.preprocess(nb, resources)
+        names = resources["nbgrader"]
+        write(Path(self._format_dest(names["assignment"], names["student"])) / f"{names['notebook']}.ipynb", self.text)
+
+
+@contextlib.contextmanager
+def _shared(gradebook):
+    """Where nbgrader's steps open a gradebook, they get this one."""
+    modules = (autograde, saveautogrades, latesubmissions)
+    theirs = [module.Gradebook for module in modules]
+    try:
+        for module in modules:
+            module.Gradebook = lambda *args, **kwargs: gradebook
+        yield
+    finally:
+        for module, kind in zip(modules, theirs, strict=True):
+            module.Gradebook = kind

@@ -1,0 +1,118 @@
+"""What grading keeps on disk between runs: results under the hash of all they come from, and what is known of each submission.
+
+Every file is written beside its place and then moved there, so that a run that is killed leaves it whole, old or new.
+"""
+
+import contextlib
+import functools
+import gzip
+import hashlib
+import json
+import os
+import platform
+import socket
+import tempfile
+import zlib
+from importlib.metadata import version
+from pathlib import Path
+
+from autograder.problem import Problem
+
+try:
+    import fcntl
+except ImportError:  # no lock on Windows, where there is no isolation either
+    fcntl = None
+
+
+def write(path: Path, data: bytes | str) -> None:
+    """Put `data` at `path`, all of it or nothing, whenever the machine stops."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, new = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(new, 0o644)
+        os.replace(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+        raise
+
+
+def digest(*parts: bytes | str) -> str:
+    """A hash of the parts, each apart from the next.
+
+    >>> digest("ab", "c") == digest("a", "bc")
+    False
+    """
+    found = hashlib.sha256()
+    for part in parts:
+        part = part.encode() if isinstance(part, str) else part
+        found.update(len(part).to_bytes(8, "little") + part)
+    return found.hexdigest()
+
+
+@functools.cache
+def grader() -> str:
+    """The hash of the grader itself: a result of another version of it, or of what it stands on, is no result of this one."""
+    root = Path(__file__).parents[1]
+    files = sorted(path for name in ("autograder", "cnnlib") for path in (root / name).rglob("*.py"))
+    versions = [f"{name} {version(name)}" for name in ("numpy", "nbgrader", "nbconvert", "ipython")]
+    parts = [part for path in files for part in (path.relative_to(root).as_posix(), path.read_bytes())]
+    return digest(platform.python_version(), *versions, *parts)
+
+
+class Store:
+    """The folder `.graded` of the results' folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def _place(self, key):
+        return self.folder / "results" / key[:2] / f"{key}.json.gz"
+
+    def result(self, key: str) -> dict | None:
+        """The result that was kept under `key`; None where there is none, or not a whole one."""
+        try:
+            return json.loads(gzip.decompress(self._place(key).read_bytes()))
+        except (OSError, EOFError, ValueError, zlib.error):
+            return None
+
+    def keep(self, key: str, result: dict) -> None:
+        write(self._place(key), gzip.compress(json.dumps(result).encode(), 3))
+
+    def mark(self, student: str, lesson: str) -> dict:
+        """What the gradebook has of a submission: the keys of its `result` and of its `page`; {} where that is not known."""
+        try:
+            found = json.loads((self.folder / "marks" / student / lesson).read_text())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def set_mark(self, student: str, lesson: str, **known) -> None:
+        write(self.folder / "marks" / student / lesson, json.dumps(known))
+
+    def clear_mark(self, student: str, lesson: str) -> None:
+        (self.folder / "marks" / student / lesson).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone(folder: Path):
+    """Hold `folder` for one grader. Raises Problem while another has it; the lock goes with its process, however that ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "a+") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = " ".join(file.read().split())[:100] or "another process"
+                raise Problem(
+                    f"{folder.parent} is being graded already ({holder}). Wait until that ends, or choose another --output."
+                ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield
