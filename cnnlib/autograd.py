@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import passes, shapes
+from . import ops, passes, shapes
 
 _recording = ContextVar("recording", default=True)
 _blueprint = ContextVar("blueprint", default=None)
@@ -111,7 +111,7 @@ class Tensor:
             if tensor.node is None or tensor.retains_grad:
                 tensor.grad = upstream if tensor.grad is None else tensor.grad + upstream
             for source, downstream in zip(*_downstream(tensor, upstream), strict=False):
-                if isinstance(source, Tensor) and source.requires_grad and downstream is not None:
+                if _wants_grad(source) and downstream is not None:
                     before = arrived.get(id(source))
                     arrived[id(source)] = downstream if before is None else before + downstream
 
@@ -174,7 +174,7 @@ def apply_with_cache(name, *inputs, **options):
     forward, backward = passes.find(name)
     data, cache = forward(*(x.data if isinstance(x, Tensor) else x for x in inputs), **options)
     out = Tensor(data)
-    if _recording.get() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
+    if _recording.get() and any(map(_wants_grad, inputs)):
         out.requires_grad, out.node = True, Node(name, inputs, backward, cache)
     return out, cache
 
@@ -222,7 +222,7 @@ def _outputs_first(tensor):
             seen.add(id(at))
             path.append((at, True))
             inputs = at.node.inputs if at.node else ()
-            path.extend((x, False) for x in inputs if isinstance(x, Tensor) and x.requires_grad)
+            path.extend((x, False) for x in inputs if _wants_grad(x))
     return reversed(order)
 
 
@@ -233,9 +233,16 @@ def _downstream(tensor, upstream):
         return (), ()
     if node.backward is None:
         raise RuntimeError(f"backward has walked through this {node.name} before: compute the output again first")
-    grads = node.backward(upstream, node.cache)
+    if node.backward is ops.conv2d_backward:  # most of a first layer's work is a gradient for its pictures
+        grads = node.backward(upstream, node.cache, need_dx=_wants_grad(node.inputs[0]))
+    else:
+        grads = node.backward(upstream, node.cache)
     node.backward = node.cache = None
     return node.inputs, grads if isinstance(grads, tuple) else (grads,)
+
+
+def _wants_grad(source):
+    return isinstance(source, Tensor) and source.requires_grad
 
 
 def _broadcast(*inputs):

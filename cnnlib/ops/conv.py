@@ -58,12 +58,12 @@ def conv2d_forward(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, algo
     return out, (x, w, b, *geometry, groups, "direct")
 
 
-def conv2d_backward(dout, cache):
+def conv2d_backward(dout, cache, need_dx=True):
     """The three gradients of a convolution.
 
-    dout: upstream gradient (N, K, OH, OW); cache: from `conv2d_forward`.
-    Returns dx, dw, db with the shapes of x, w, b; db is None where b was None. Raises ValueError where dout has another
-    shape than out.
+    dout: upstream gradient (N, K, OH, OW); cache: from `conv2d_forward`; need_dx: False where nobody asks for dx, as in
+    the first layer of a network. Returns dx, dw, db with the shapes of x, w, b; dx is None where it is not needed, and
+    db where b was None. Raises ValueError where dout has another shape than out.
 
     >>> out, cache = conv2d_forward(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), np.zeros(1))
     >>> dx, dw, db = conv2d_backward(np.ones((1, 1, 2, 2)), cache)
@@ -77,13 +77,13 @@ def conv2d_backward(dout, cache):
     dout = real(dout, "dout").astype(dtype, copy=False)
     same_shape(dout, (len(x), len(w), *_output_size(x.shape, w.shape[2:], *geometry)))
     if algo != "direct":
-        return fast.backward(dout, x, w, b, *geometry, groups, algo)
+        return fast.backward(dout, x, w, b, *geometry, groups, algo, need_dx)
 
     rows = dout.transpose(0, 2, 3, 1)
     rows = _split(rows.reshape(math.prod(rows.shape[:3]), len(w)), groups)  # (G, N·OH·OW, K/G)
     cols = _split(im2col(x, w.shape[2:], *geometry), groups)  # made again: to keep them since forward takes much memory
     dw = (rows.swapaxes(1, 2) @ cols).reshape(w.shape)
-    dx = col2im(_join(rows @ _filters(w, groups)), x.shape, w.shape[2:], *geometry)
+    dx = col2im(_join(rows @ _filters(w, groups)), x.shape, w.shape[2:], *geometry) if need_dx else None
     return dx, dw, None if b is None else dout.sum(axis=(0, 2, 3))
 
 

@@ -25,6 +25,8 @@ def layers(draw, name):
     kernel = draw(both(1, 5))
     if name == "point":
         kernel, padding, dilation = (1, 1), (0, 0), draw(both(1, 3))
+    elif name == "one_way":
+        kernel, stride, dilation = (draw(st.integers(2, 5)), draw(st.integers(1, 5))), (1, 1), (1, 1)
     elif name == "winograd":
         kernel, stride, dilation = (draw(st.integers(2, 5)),) * 2, (1, 1), (1, 1)
     elif name == "phases":
@@ -104,6 +106,7 @@ REAL_LAYERS = {
     "VGG": (Layer(64, 64, (3, 3), (28, 28), (1, 1), (1, 1)), "winograd"),
     "ResNet, to half the size": (Layer(32, 64, (3, 3), (28, 28), (2, 2), (1, 1)), "columns"),
     "ResNet, shortcut": (Layer(32, 64, (1, 1), (28, 28), (2, 2)), "point"),
+    "ResNet-20, first": (Layer(16, 16, (3, 3), (32, 32), (1, 1), (1, 1)), "one_way"),
     "DeepLab": (Layer(32, 32, (3, 3), (33, 33), (1, 1), (2, 2), (2, 2)), "phases"),
     "CS231n's fast layers": (Layer(3, 25, (3, 3), (31, 31), (2, 2), (1, 1)), "columns"),
 }
@@ -117,7 +120,7 @@ def test_layers_of_known_networks(name):
     arrays = numbers(layer, 2, 1, np.float32, 0)
     right = both_passes(*(a.astype(float) for a in arrays), layer, 1, "direct")
     for got, expected in zip(both_passes(*arrays, layer, 1, None), right, strict=True):
-        assert np.abs(got - expected).max() < (1e-5 if layer.kernel[0] < 5 else 5e-5) * expected.std()
+        assert np.abs(got - expected).max() < (1e-5 if layer.kernel[0] < 5 else 1e-4) * expected.std()
 
 
 # ------------------------------------------------------------------------------------------------------------ winograd
@@ -224,7 +227,7 @@ def test_direct_is_the_plain_way(monkeypatch):
 
 def test_names_of_routes():
     x, w = np.ones((1, 1, 5, 5)), np.ones((1, 1, 3, 3))
-    with pytest.raises(ValueError, match="algo is 'fft', but must be None, 'direct' or one of 'point', 'winograd'"):
+    with pytest.raises(ValueError, match="algo is 'fft', but must be None, 'direct' or one of 'point', 'one_way'"):
         ops.conv2d_forward(x, w, algo="fft")
     with pytest.raises(ValueError, match=r"algo is 'point', but that is not for .*kernel=\(3, 3\)"):
         ops.conv2d_forward(x, w, algo="point")

@@ -1,15 +1,17 @@
-"""The convolution of `conv.py`, computed in less time. Read that page first: it is the definition, this is the speed.
+"""The ops, computed in less time. Read `conv.py`, `pool.py` and `norm.py` first: they are the definition, this is the speed.
 
-Every route takes and returns images with the channels last (`memory.py` says why), one group at a time, and is one file
+Every route of the convolution takes and returns images with the channels last (`memory.py` says why), one group at a time, and is one file
 with the idea at its top. `routes.py` is the table that chooses:
 
     point           1 x 1 filters: one product
+    one_way         the same with few channels, down the columns only
     winograd        3 x 3 to 5 x 5 filters: fewer multiplications
     phases          dilation: interleaved images, then winograd
     space_to_depth  a large stride: blocks of pixels as channels, then winograd
     columns         im2col in pieces, for all else; `stamps.py` is its dx
 
-`products.py` has the products of tall matrices that they share.
+`products.py` has the products of tall matrices that they share. Beside them stand `maxima.py` and `means.py` for pooling,
+and `normal.py` for batch norm.
 """
 
 import numpy as np
@@ -30,24 +32,26 @@ def forward(x, w, b, stride, padding, dilation, groups, algo=None):
     route = routes.choose(layer, algo).module
     x = memory.channels_last(x.astype(dtype, copy=False))
     w = np.ascontiguousarray(w, dtype)
-    parts = zip(_split(x, groups), np.split(w, groups), strict=True)
+    parts = zip(_split(x, groups), w.reshape(groups, -1, *w.shape[1:]), strict=True)
     out = _joined([route.forward(x, w, layer) for x, w in parts])
     if b is not None:
         memory.add_to_rows(out, b)
     return memory.channels_first(out)
 
 
-def backward(dout, x, w, b, stride, padding, dilation, groups, algo=None):
-    """dx, dw and db (None where b is None)."""
+def backward(dout, x, w, b, stride, padding, dilation, groups, algo=None, need_dx=True):
+    """dx (None where it is not needed), dw and db (None where b is None)."""
     layer = Layer(w.shape[1], len(w) // groups, w.shape[2:], x.shape[2:], stride, padding, dilation)
     route = routes.choose(layer, algo).module
     dout = memory.channels_last(dout)
     x = memory.channels_last(x.astype(dout.dtype, copy=False))
     w = np.ascontiguousarray(w, dout.dtype)
-    parts = list(zip(_split(x, groups), _split(dout, groups), np.split(w, groups), strict=True))
-    dx = _joined([route.input_gradient(dout, w, layer) for _, dout, w in parts])
+    parts = list(zip(_split(x, groups), _split(dout, groups), w.reshape(groups, -1, *w.shape[1:]), strict=True))
+    dx = None
+    if need_dx:
+        dx = memory.channels_first(_joined([route.input_gradient(dout, w, layer) for _, dout, w in parts]))
     dw = np.concatenate([route.weight_gradient(x, dout, layer) for x, dout, _ in parts])
-    return memory.channels_first(dx), dw, None if b is None else memory.sum_of_rows(dout)
+    return dx, dw, None if b is None else memory.sum_of_rows(dout)
 
 
 def _dtype(x, w, b):

@@ -1,5 +1,6 @@
 """What a route has to know about a convolution, besides the numbers."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from ...arithmetic import output_size
@@ -23,11 +24,16 @@ class Layer(NamedTuple):
         >>> Layer(3, 6, (5, 5), (32, 32)).output
         (28, 28)
         """
-        each = zip(self.image, self.kernel, self.stride, self.padding, self.dilation, strict=True)
-        return tuple(output_size(*numbers) for numbers in each)
+        return _output(self)
 
     @property
     def backwards(self):
         """For stride 1: the layer whose forward pass, with the filters turned by 180°, gives dx from dout."""
         around = (d * (f - 1) - p for f, p, d in zip(self.kernel, self.padding, self.dilation, strict=True))
         return Layer(self.filters, self.channels, self.kernel, self.output, (1, 1), tuple(around), self.dilation)
+
+
+@lru_cache
+def _output(layer):
+    each = zip(layer.image, layer.kernel, layer.stride, layer.padding, layer.dilation, strict=True)
+    return tuple(output_size(*numbers) for numbers in each)

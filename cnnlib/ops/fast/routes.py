@@ -5,10 +5,11 @@
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from types import ModuleType
 from typing import NamedTuple
 
-from . import columns, phases, point, space_to_depth, winograd
+from . import columns, one_way, phases, point, space_to_depth, winograd
 from .winograd import OUTPUTS
 
 
@@ -40,12 +41,23 @@ def _few_zeros(layer):
     return rows > 2 or exact
 
 
+def _thin(layer):
+    """Rows that windows fill well, and so few channels that `winograd` has more to do before the products than in them."""
+    return layer.kernel[0] == 3 and 16 <= min(layer[:2]) and max(layer[:2]) <= 32 and min(layer.output) >= 4
+
+
 TABLE = (
     Route(
         "point",
         point,
         can=lambda layer: layer.kernel == (1, 1) and layer.padding == (0, 0),
         pays=lambda layer: True,
+    ),
+    Route(
+        "one_way",
+        one_way,
+        can=lambda layer: layer.kernel[0] in OUTPUTS and layer.stride == layer.dilation == (1, 1),
+        pays=_thin,
     ),
     Route(
         "winograd",
@@ -74,6 +86,7 @@ TABLE = (
 )
 
 
+@lru_cache
 def choose(layer, algo=None):
     """The first route of the table that can compute the layer and pays, or the one of this name.
 

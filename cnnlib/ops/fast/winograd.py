@@ -131,8 +131,8 @@ def _tiles(x, matrix, step, padding, rows, ow, name):
     height, width = (down - 1) * step + t, (across - 1) * step + t
     line = images * channels  # one pixel of all images; a row is `width` of them
     side = scratch("padded", (height, width, images, channels), x.dtype)
-    into_rows, from_rows = _overlap(padding[0] - rows.start * step, x.shape[1], height)
-    into_columns, from_columns = _overlap(padding[1], x.shape[2], width)
+    into_rows, from_rows = overlap(padding[0] - rows.start * step, x.shape[1], height)
+    into_columns, from_columns = overlap(padding[1], x.shape[2], width)
     for frame in (side[: into_rows.start], side[into_rows.stop :]):
         frame[...] = 0
     for frame in (side[:, : into_columns.start], side[:, into_columns.stop :]):
@@ -149,7 +149,7 @@ def _tiles(x, matrix, step, padding, rows, ow, name):
     return out.reshape(q * q, down * across * images, channels)
 
 
-def _overlap(start, length, size):
+def overlap(start, length, size):
     """Where `length` pixels lie among `size` places, if the first is at `start`: the places, and which pixels."""
     first = max(0, start)
     last = max(first, min(size, start + length))
