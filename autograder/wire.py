@@ -17,9 +17,10 @@ HEADER_BYTES = 4 << 20  # everything but array data
 ARRAY_BYTES = 256 << 20
 MAX_ARRAYS = 10_000
 MAX_DEPTH = 50
+READ_SECONDS = 5  # of one message: keys made to collide take for ever
 
 _PRELUDE = struct.Struct("<II")
-_DTYPE = re.compile(r"[<>|=](?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[SU]\d{1,6})")
+_DTYPE = re.compile(r"[<>|=](?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[SU][1-9]\d{0,5})")
 
 TUPLE, ARRAY, SCALAR, COMPLEX, BIGINT, SET, FROZENSET, SLICE, RANGE, ELLIPSIS, TYPE, RNG, HANDLE, CALLBACK = range(
     1, 15
@@ -132,7 +133,11 @@ class Codec:
 
     def unpack(self, header: bytes, arrays: list):
         """The value of one message; raises WireError for anything that the rules do not allow."""
-        depth = 0
+        depth, limit = 0, time.monotonic() + READ_SECONDS
+
+        def in_time():
+            if time.monotonic() > limit:
+                raise WireError(f"a value takes more than {READ_SECONDS} s to read")
 
         def unpackb(data):
             nonlocal depth
@@ -144,7 +149,16 @@ class Codec:
             finally:
                 depth -= 1
 
+        def collected(items):
+            out = set()
+            for number, item in enumerate(items):
+                out.add(item)
+                if number % 64 == 0:
+                    in_time()
+            return out
+
         def hook(code, data):
+            in_time()
             if code == ELLIPSIS:
                 return Ellipsis
             inner = unpackb(data)
@@ -159,7 +173,7 @@ class Codec:
             if code == BIGINT:
                 return int.from_bytes(inner[:4096], "little", signed=True)
             if code in (SET, FROZENSET):
-                return set(inner) if code == SET else frozenset(inner)
+                return collected(inner) if code == SET else frozenset(collected(inner))
             if code in (SLICE, RANGE):
                 return slice(*inner) if code == SLICE else self._range(*inner)
             if code == TYPE:

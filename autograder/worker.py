@@ -325,6 +325,10 @@ def describe(error, source=""):
 def run_submission(sock, shell, folder, limits, isolate):
     """The life of one worker, in the process that was forked for it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):  # the template's own, in which one submission could write what the next one reads
+        os.dup2(nowhere, fd)
+    os.close(nowhere)
     if isolate:
         namespaces.mount_private(PRIVATE, limits["disk"])
         folder = f"{PRIVATE}/work"

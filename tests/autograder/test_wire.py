@@ -163,7 +163,7 @@ def test_an_array_that_lies_about_its_shape_is_refused(shape):
         Codec().unpack(msgpack.packb(msgpack.ExtType(2, inner)), [bytearray(24)])
 
 
-@pytest.mark.parametrize("dtype", ["|O", "O", "|V8", "<M8[s]", "f8; import os", "<f999", ""])
+@pytest.mark.parametrize("dtype", ["|O", "O", "|V8", "<M8[s]", "f8; import os", "<f999", "", "|S0", "<U0"])
 def test_dtypes_come_from_a_closed_list(dtype):
     import msgpack
 
@@ -188,6 +188,30 @@ def test_too_many_and_too_large_arrays_are_refused_before_they_are_copied(value,
     with pytest.raises(WireError, match=says):
         Codec().pack(value)
     assert time.monotonic() - started < 2
+
+
+def test_an_empty_array_has_no_size_in_memory():
+    import msgpack
+
+    inner = msgpack.packb([0, "|S0", [1 << 40], "C", True])
+    with pytest.raises(WireError, match="dtype"):
+        Codec().unpack(msgpack.packb(msgpack.ExtType(2, inner)), [bytearray()])
+
+
+@pytest.mark.parametrize("what", ["a set", "a dict"])
+def test_keys_made_to_collide_do_not_hang_the_reader(monkeypatch, what):
+    """Integers that are equal modulo 2^61 - 1 have the same hash: each is compared with all before it."""
+    import msgpack
+
+    monkeypatch.setattr("autograder.wire.READ_SECONDS", 0.2)
+    packed = [((i * (2**61 - 1)) << 64).to_bytes(20, "little") for i in range(1, 100_000)]
+    keys = [msgpack.packb(msgpack.ExtType(5, msgpack.packb(key))) for key in packed]
+    if what == "a set":
+        header = msgpack.packb(msgpack.ExtType(6, msgpack.Packer().pack_array_header(len(keys)) + b"".join(keys)))
+    else:
+        header = msgpack.Packer().pack_map_header(len(keys)) + b"\xc0".join(keys) + b"\xc0"
+    with pytest.raises(WireError, match="to read"):
+        Codec().unpack(header, [])
 
 
 def test_a_range_too_long_to_be_a_list_is_refused():
