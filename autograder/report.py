@@ -94,7 +94,7 @@ def _lesson(gradebook, course, output, to, lesson):
         "attention": _attention(submissions, record, _absent(gradebook, there, record)),
         "alike": _alike(submissions),
         "not_isolated": sum(NOT_ISOLATED in one.notes for one in submissions),
-        "run": _run(output, lesson),
+        "run": _run(output, lesson, submissions),
     }
 
 
@@ -350,6 +350,35 @@ def _link(folder, page):
     return urllib.parse.quote(os.path.relpath(pages[0], page.parent).replace(os.sep, "/")) if pages else ""
 
 
-def _run(output, lesson):
-    """What the run took, as the grader left it; nothing where it left nothing."""
-    return None
+def _run(output, lesson, submissions):
+    """[(label, value)] about the time and the cost of grading, as far as the grader left them."""
+    run = _json(output / ".graded" / "run.json")
+    marks = {one.name: _json(output / ".graded" / "marks" / one.student / lesson).get("seconds") for one in submissions}
+    each = {name: seconds for name, seconds in marks.items() if isinstance(seconds, int | float)}
+    facts = []
+    if lesson in run.get("lessons", ()) and isinstance(run.get("seconds"), int | float):
+        with_others = " for all its lessons" if len(run["lessons"]) > 1 else ""
+        facts.append((f"the last run{with_others}", _time(run["seconds"])))
+        facts.append(("submissions it graded", f"{run.get('graded', 0):,} of {run.get('submissions', 0):,}"))
+        facts.append(("at a time", f"{run.get('slots', 1)}"))
+        facts.append(("work of all cores", _time(run.get("core_seconds", 0))))
+    if each:
+        slowest = max(each, key=each.get)
+        facts.append(("a submission, in the middle", _time(statistics.median(each.values()))))
+        facts.append((f"the slowest, {slowest}", _time(each[slowest])))
+    return facts
+
+
+def _json(path):
+    """What a file of the grader's says; nothing where it is not there or not whole."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _time(seconds):
+    if seconds < 100:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

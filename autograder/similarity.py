@@ -70,26 +70,62 @@ def groups(texts: dict[str, str], alike=ALIKE) -> list[tuple[list[str], float]]:
     ['ada', 'bob']
     """
     import numpy as np
+    from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.neighbors import NearestNeighbors
 
     keys = [key for key, text in texts.items() if len(re.findall(TOKEN, text)) >= LEAST_TOKENS]
-    distinct = sorted({texts[key] for key in keys})  # a thousand copies of one text are compared once
-    members = {text: [key for key in keys if texts[key] == text] for text in distinct}
+    members = {}  # a thousand copies of one text are compared once
+    for key in keys:
+        members.setdefault(texts[key], []).append(key)
+    distinct = sorted(members)
     if not distinct:
         return []
-    vectors = TfidfVectorizer(
+    pieces = TfidfVectorizer(
         token_pattern=TOKEN, ngram_range=(2, 4), lowercase=False, sublinear_tf=True, dtype=np.float32
-    ).fit_transform(distinct)
-    search = NearestNeighbors(radius=1 - alike, metric="cosine", algorithm="brute").fit(vectors)
-    graph = search.radius_neighbors_graph(vectors, mode="distance")
-    count, labels = connected_components(graph, directed=False)
-    found = []
-    for label in range(count):
-        here = np.flatnonzero(labels == label)
-        names = sorted(key for place in here for key in members[distinct[place]])
-        if len(names) > 1:
-            part = graph[here][:, here]
-            found.append((names, 1 - float(part.data.max()) if len(here) > 1 else 1.0))
+    )
+    first, second, likeness = near(pieces.fit_transform(distinct), alike)
+    graph = coo_array((likeness, (first, second)), shape=(len(distinct), len(distinct)))
+    _, labels = connected_components(graph, directed=False)
+    least = np.ones(len(distinct))
+    np.minimum.at(least, labels[first], likeness)
+    together = {}
+    for text, label in zip(distinct, labels, strict=True):
+        together.setdefault(label, []).extend(members[text])
+    found = [(sorted(names), float(least[label])) for label, names in together.items() if len(names) > 1]
     return sorted(found, key=lambda group: (-len(group[0]), group[0]))
+
+
+def near(vectors, alike, exactly=1500):
+    """The pairs of rows of a sparse matrix whose cosine is at least `alike`: (first, second, cosine).
+
+    With more than `exactly` rows, the candidates come from a random projection (Johnson and Lindenstrauss, 1984), whose error
+    at such cosines is below 0.01; each is then computed. A row that has a hundred likes is joined to the nearest of them.
+    """
+    import numpy as np
+    from sklearn.preprocessing import normalize
+    from sklearn.random_projection import SparseRandomProjection
+
+    count, first, second = vectors.shape[0], [], []
+    if count > exactly:
+        sketch = SparseRandomProjection(512, random_state=0, dense_output=True).fit_transform(vectors)
+        sketch = normalize(np.asarray(sketch, dtype=np.float32))
+    else:
+        sketch = vectors
+    for start in range(0, count, 256):
+        block = sketch[start : start + 256] @ sketch.T
+        block = block if isinstance(block, np.ndarray) else block.toarray()
+        for row, cosines in enumerate(block, start):
+            likes = row + 1 + np.flatnonzero(cosines[row + 1 :] >= alike - (0.04 if count > exactly else 0))
+            if len(likes) > 100:
+                likes = likes[np.argpartition(-cosines[likes], 100)[:100]]
+            first.append(np.full(len(likes), row))
+            second.append(likes)
+    first, second = np.concatenate(first), np.concatenate(second)
+    cosines = [
+        np.asarray(vectors[first[at : at + 4096]].multiply(vectors[second[at : at + 4096]]).sum(axis=1)).ravel()
+        for at in range(0, len(first), 4096)
+    ]
+    cosines = np.concatenate(cosines) if cosines else np.zeros(0)
+    keep = cosines >= alike
+    return first[keep], second[keep], np.minimum(cosines[keep], 1)

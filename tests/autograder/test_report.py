@@ -2,20 +2,24 @@
 
 import json
 import re
+import shutil
 from datetime import datetime
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbgrader.api import Gradebook
+from sklearn.preprocessing import normalize
 from traitlets.config import Config
 
 from autograder import cli, mistakes, report, similarity
 from autograder.collect import Found, _record
 from autograder.execute import NOTE, configure
 from autograder.roster import Roster
+from autograder.store import write
 
 LESSON = "squares"
 KNOWN = next(iter(mistakes.known("conv2d_backward")))
@@ -255,6 +259,25 @@ def test_what_cannot_be_reported_is_one_sentence(graded, tmp_path, monkeypatch, 
         assert says in said and len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_time_and_cost_of_the_run_where_the_grader_left_them(graded, tmp_path, monkeypatch, broken):
+    monkeypatch.chdir(graded)
+    said = {"lessons": [LESSON], "seconds": 754.0, "core_seconds": 7200, "slots": 8, "graded": 5, "submissions": 5}
+    write(graded / ".graded" / "run.json", "[1" if broken else json.dumps(said))
+    for student, seconds in (("ada", 2.0), ("bob", 4.0), ("eve", 95.0)):
+        write(graded / ".graded" / "marks" / student / LESSON, "{" if broken else json.dumps({"seconds": seconds}))
+    try:
+        page = Page(report.report(graded, [LESSON], graded, tmp_path / "page.html").read_text())
+    finally:
+        shutil.rmtree(graded / ".graded")
+    run = page.below("The run")
+    if broken:
+        assert run is None
+    else:
+        for fact in ("13 min", "5 of 5", "2.0 h", "in the middle 4.0 s", "the slowest, eve 95 s"):
+            assert fact in run, run
+
+
 # ---- what was wrong, in a few words
 
 
@@ -300,6 +323,25 @@ def test_short_untouched_or_broken_code_is_in_no_group():
     texts = {str(n): similarity.own_text([text], [STUB]) for n, text in enumerate(code * 2)}
     assert similarity.groups(texts) == []
     assert similarity.own_text([STUB], [STUB]) == ""
+
+
+def test_a_large_class_is_compared_like_a_small_one():
+    """The projection that a large class goes through loses no pair and invents none."""
+    scipy_sparse = pytest.importorskip("scipy.sparse")
+    random = np.random.default_rng(0)
+    rows = scipy_sparse.random_array((300, 4000), density=0.02, rng=random, format="csr")
+    noisy = (
+        rows[:60]
+        + scipy_sparse.random_array((60, 4000), density=0.02, rng=random, format="csr")
+        * np.linspace(0.02, 0.8, 60)[:, None]
+    )
+    vectors = normalize(scipy_sparse.vstack([rows, noisy]).tocsr())
+    dense = vectors.toarray() @ vectors.toarray().T
+    expected = {(i, j) for i, j in zip(*np.nonzero(np.triu(dense >= 0.92, 1)), strict=True)}
+    for exactly in (10_000, 10):
+        first, second, cosines = similarity.near(vectors, 0.92, exactly)
+        assert set(zip(first, second, strict=True)) == expected and 10 < len(expected) < 60
+        assert cosines == pytest.approx(dense[first, second], abs=1e-6)
 
 
 def test_the_styles_of_the_bank_are_not_taken_for_copies():
