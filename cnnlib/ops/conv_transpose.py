@@ -14,11 +14,12 @@ import operator
 
 import numpy as np
 
+from ._algorithm import chosen, quick
 from ._arguments import images, pair, real, upstream
 from .conv import col2im, conv2d_backward, conv2d_forward
 
 
-def conv_transpose2d_forward(x, w, b=None, stride=1, padding=0, output_padding=0, dilation=1, groups=1):
+def conv_transpose2d_forward(x, w, b=None, stride=1, padding=0, output_padding=0, dilation=1, groups=1, algo=None):
     """What a convolution with these filters would send back to its input if x were its upstream gradient.
 
     x: images (N, C, H, W); w: filters (C, K/groups, FH, FW) as in PyTorch, those of the convolution from K channels to
@@ -28,7 +29,8 @@ def conv_transpose2d_forward(x, w, b=None, stride=1, padding=0, output_padding=0
 
     Returns out (N, K, OH, OW), where OH = (H - 1) stride - 2 padding + dilation (FH - 1) + 1 + output_padding, and a
     cache for `conv_transpose2d_backward`. float32 stays float32, integers are computed in float64; no argument is
-    written to. Raises ValueError where shapes or numbers do not fit together, TypeError where they are no (real)
+    written to. algo: "direct" for the plain way on this page, or None for the quickest (`fast.transposed`). Raises
+    ValueError where shapes or numbers do not fit together, TypeError where they are no (real)
     numbers.
 
     >>> stamp = np.array([[[[1, 2], [3, 4]]]])
@@ -46,10 +48,13 @@ def conv_transpose2d_forward(x, w, b=None, stride=1, padding=0, output_padding=0
     out_shape = len(x), w.shape[1] * groups, *_output_size(x.shape, w.shape, *geometry, more)
 
     grown = _grown(x, more, geometry[0])
-    out = col2im(_stamps(grown, w, groups), out_shape, w.shape[2:], *geometry)
-    if b is not None:
-        out = out + b[:, None, None]
-    return out, (x.shape, grown, w, b, out.dtype, out_shape, *geometry, groups)
+    if fast := quick("transposed", algo, *(a for a in (x, w, b) if a is not None)):
+        out = fast.forward(grown, w, b, out_shape[2:], *geometry, groups)
+    else:
+        out = col2im(_stamps(grown, w, groups), out_shape, w.shape[2:], *geometry)
+        if b is not None:
+            out = out + b[:, None, None]
+    return out, (x.shape, grown, w, b, out.dtype, out_shape, chosen(algo), *geometry, groups)
 
 
 def conv_transpose2d_backward(dout, cache):
@@ -64,10 +69,10 @@ def conv_transpose2d_backward(dout, cache):
     (array([[[[1., 2.]]]]), array([[[[1., 1.],
              [0., 0.]]]]))
     """
-    (_, _, height, width), grown, w, b, dtype, out_shape, *geometry, groups = cache
+    (_, _, height, width), grown, w, b, dtype, out_shape, algo, *geometry, groups = cache
     dout = upstream(dout, out_shape, dtype)
-    dx, conv_cache = conv2d_forward(dout, w, None, *geometry, groups)
-    _, dw, _ = conv2d_backward(grown, conv_cache)
+    dx, conv_cache = conv2d_forward(dout, w, None, *geometry, groups, algo=algo)
+    _, dw, _ = conv2d_backward(grown, conv_cache, need_dx=False)
     return dx[:, :, :height, :width], dw, None if b is None else dout.sum(axis=(0, 2, 3))
 
 

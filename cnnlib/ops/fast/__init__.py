@@ -1,17 +1,17 @@
-"""The ops, computed in less time. Read `conv.py`, `pool.py` and `norm.py` first: they are the definition, this is the speed.
+"""The ops, computed in less time. Read `conv.py`, `pool.py` and `norm.py` first: they define, this is the speed.
 
-Every route of the convolution takes and returns images with the channels last (`memory.py` says why), one group at a time, and is one file
-with the idea at its top. `routes.py` is the table that chooses:
+Every route of the convolution takes and returns images with the channels last (`memory.py` says why), one group at a
+time, and is one file with the idea at its top. `routes.py` is the table that chooses:
 
     point           1 x 1 filters: one product
-    one_way         the same with few channels, down the columns only
     winograd        3 x 3 to 5 x 5 filters: fewer multiplications
+    one_way         the same with few channels, down the columns only
     phases          dilation: interleaved images, then winograd
     space_to_depth  a large stride: blocks of pixels as channels, then winograd
     columns         im2col in pieces, for all else; `stamps.py` is its dx
 
 `products.py` has the products of tall matrices that they share. Beside them stand `maxima.py` and `means.py` for pooling,
-and `normal.py` for batch norm.
+and `normal.py` for batch norm; `transposed.py` is the transposed convolution.
 """
 
 import numpy as np
@@ -32,8 +32,8 @@ def forward(x, w, b, stride, padding, dilation, groups, algo=None):
     route = routes.choose(layer, algo).module
     x = memory.channels_last(x.astype(dtype, copy=False))
     w = np.ascontiguousarray(w, dtype)
-    parts = zip(_split(x, groups), w.reshape(groups, -1, *w.shape[1:]), strict=True)
-    out = _joined([route.forward(x, w, layer) for x, w in parts])
+    parts = zip(memory.split(x, groups), w.reshape(groups, -1, *w.shape[1:]), strict=True)
+    out = memory.joined([route.forward(x, w, layer) for x, w in parts])
     if b is not None:
         memory.add_to_rows(out, b)
     return memory.channels_first(out)
@@ -46,22 +46,15 @@ def backward(dout, x, w, b, stride, padding, dilation, groups, algo=None, need_d
     dout = memory.channels_last(dout)
     x = memory.channels_last(x.astype(dout.dtype, copy=False))
     w = np.ascontiguousarray(w, dout.dtype)
-    parts = list(zip(_split(x, groups), _split(dout, groups), w.reshape(groups, -1, *w.shape[1:]), strict=True))
+    parts = list(
+        zip(memory.split(x, groups), memory.split(dout, groups), w.reshape(groups, -1, *w.shape[1:]), strict=True)
+    )
     dx = None
     if need_dx:
-        dx = memory.channels_first(_joined([route.input_gradient(dout, w, layer) for _, dout, w in parts]))
+        dx = memory.channels_first(memory.joined([route.input_gradient(dout, w, layer) for _, dout, w in parts]))
     dw = np.concatenate([route.weight_gradient(x, dout, layer) for x, dout, _ in parts])
     return dx, dw, None if b is None else memory.sum_of_rows(dout)
 
 
 def _dtype(x, w, b):
     return np.result_type(x, w) if b is None else np.result_type(x, w, b)
-
-
-def _split(x, groups):
-    """x (N, H, W, C) as a list of arrays with C/groups channels."""
-    return [x] if groups == 1 else [np.ascontiguousarray(part) for part in np.split(x, groups, axis=3)]
-
-
-def _joined(parts):
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=3)

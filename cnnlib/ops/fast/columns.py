@@ -38,7 +38,8 @@ def forward(x, w, layer):
 def input_gradient(dout, w, layer):
     """dx (N, H, W, C): at stride 1, dout through the filters turned by 180°; otherwise, or with few channels, stamps."""
     if layer.channels < MANY:
-        return stamps.input_gradient_of_few_channels(dout, w, layer)
+        short = layer.output[1] < SHORT
+        return (stamps.input_gradient_side_by_side if short else stamps.input_gradient_in_planes)(dout, w, layer)
     if layer.stride != (1, 1) or min(layer.backwards.padding) < 0:
         return stamps.input_gradient(dout, w, layer)
     return forward(dout, w[:, :, ::-1, ::-1].swapaxes(0, 1), layer.backwards)

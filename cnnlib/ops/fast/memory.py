@@ -40,6 +40,16 @@ def channels_first(x):
     return x.transpose(0, 3, 1, 2)
 
 
+def split(x, groups):
+    """x (N, H, W, C) as a list of arrays with C/groups channels."""
+    return [x] if groups == 1 else [np.ascontiguousarray(part) for part in np.split(x, groups, axis=3)]
+
+
+def joined(parts):
+    """The way back."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=3)
+
+
 def scratch(name, shape, dtype):
     """An array for numbers that nobody needs after the call; the next one with this name gets the same memory.
 

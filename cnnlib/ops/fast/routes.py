@@ -43,7 +43,7 @@ def _few_zeros(layer):
 
 def _thin(layer):
     """Rows that windows fill well, and so few channels that `winograd` has more to do before the products than in them."""
-    return layer.kernel[0] == 3 and 16 <= min(layer[:2]) and max(layer[:2]) <= 32 and min(layer.output) >= 4
+    return layer.kernel[0] == 3 and min(layer[:2]) >= 16 and max(layer[:2]) <= 32 and min(layer.output) >= 4
 
 
 TABLE = (

@@ -3,9 +3,12 @@
 Each weight of a filter is one step: the gradients of all outputs times that weight (a matrix of channels x filters, for
 all channels at once) are added to the pixels that it met, which lie a stride apart.
 
-With few channels such steps are too small. Then all weights are one product, and images lie side by side in memory, as
-(C, H, W, B): to add is to add rows of OW·B numbers. A. Krizhevsky's cuda-convnet kept all images so.
+With few channels such steps are too small. Then all weights are one product, which gives a plane for each weight and
+channel, and to add is to add rows of OW numbers. Where these rows are short, too, images lie side by side in memory, as
+(C, H, W, B), and rows have OW·B numbers. A. Krizhevsky's cuda-convnet kept all images so.
 """
+
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,8 +35,27 @@ def input_gradient(dout, w, layer):
     return _inside(dx, layer)
 
 
-def input_gradient_of_few_channels(dout, w, layer):
-    """The same for few channels, images side by side."""
+def input_gradient_in_planes(dout, w, layer):
+    """The same for few channels. In memory, dx is (N, C, H, W)."""
+    (h, width), (ph, pw), (fh, fw) = layer.image, layer.padding, layer.kernel
+    n, oh, ow, k = dout.shape
+    c, taps = layer.channels, layer.channels * fh * fw
+    weights = np.ascontiguousarray(w.reshape(k, taps).T)
+    dx = np.zeros((n, c, h + 2 * ph, width + 2 * pw), dout.dtype)
+    images = max(1, memory.CACHE // (taps * oh * ow * dout.itemsize))
+    for first in range(0, n, images):
+        some = dout[first : first + images]
+        stamps = scratch("stamps", (taps, len(some) * oh * ow), dout.dtype)
+        np.matmul(weights, some.reshape(len(some) * oh * ow, k).T, out=stamps)
+        stamps = stamps.reshape(c, fh, fw, len(some), oh, ow)
+        planes = dx[first : first + images].swapaxes(0, 1)
+        for i, j in np.ndindex(layer.kernel):
+            planes[:, :, *_met(layer, i, j)] += stamps[:, i, j]
+    return _inside(dx.transpose(0, 2, 3, 1), layer)
+
+
+def input_gradient_side_by_side(dout, w, layer):
+    """The same for few channels and short rows."""
     (h, width), (ph, pw), (fh, fw) = layer.image, layer.padding, layer.kernel
     n, oh, ow, k = dout.shape
     c, taps = layer.channels, layer.channels * fh * fw
@@ -57,6 +79,7 @@ def input_gradient_of_few_channels(dout, w, layer):
     return _inside(dx, layer)
 
 
+@lru_cache
 def _met(layer, i, j):
     """The rows and columns of the padded image that weight (i, j) meets."""
     each = zip((i, j), layer.output, layer.stride, layer.dilation, strict=True)
