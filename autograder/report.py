@@ -9,26 +9,19 @@ import urllib.parse
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 
 import jinja2
 
-from autograder import mistakes, scores, similarity
+from autograder import scores, similarity
 from autograder.archive import plain
 from autograder.collect import read_record
-from autograder.execute import NOT_ISOLATED, NOTE
-from autograder.overlay import MAX_BYTES
+from autograder.execute import NOT_ISOLATED
+from autograder.graded import cells, look_at_all, sentences
 
 TEMPLATES = Path(__file__).with_name("templates")
 BINS = ["0", *(f"{low}–{low + 9}" if low else "1–9" for low in range(0, 100, 10)), "100"]
 NAMED = 60  # students named in one place; the page says how many more there are
-TOO_LONG, CRASHED, TOO_MUCH = (
-    "Took too long: a loop that never ends?",
-    "The process ended: a crash, or `exit`",
-    "Used too much memory",
-)
-NOT_WRITTEN, NOT_THERE = "Not written yet", "Not defined: its cell is empty or failed"
 
 
 @dataclass
@@ -73,8 +66,9 @@ def _lesson(gradebook, course, output, to, lesson):
     submissions = scores.of(gradebook, lesson)
     exercises, stubs, titles = _exercises(course, lesson, submissions)
     place = {cell: exercise.name for exercise in exercises for cell in exercise.cells}
-    for one in submissions:
-        _look(one, output, lesson, place, stubs)
+    looks = look_at_all([output / "autograded" / one.student / lesson for one in submissions], place, stubs)
+    for one, look in zip(submissions, looks, strict=True):
+        one.notes, one.wrong, one.stopped, one.code = look.notes, look.wrong, look.stopped, look.code
         one.link = _link(output / "feedback" / one.student / lesson, to)
     record = read_record(output / "collected" / f"{lesson}.csv")
     there = {one.student for one in submissions}
@@ -105,7 +99,7 @@ def _exercises(course, lesson, submissions):
     for path in sorted((course / "notebooks" / lesson).glob("*.ipynb")) or sorted(
         (course / "solutions" / lesson).glob("*.ipynb")
     ):
-        for cell in _cells(path):
+        for cell in cells(path):
             if (
                 match := re.match(r"# +(.+)", cell["source"])
                 if cell["kind"] == "markdown" and title == lesson
@@ -126,106 +120,6 @@ def _exercises(course, lesson, submissions):
     known = {label for exercise in exercises for label in exercise.cells}
     exercises += [Exercise(cell, [cell], p) for cell, p in points.items() if cell not in known]
     return [exercise for exercise in exercises if exercise.cells], stubs, title
-
-
-def _cells(path):
-    """The cells of a notebook as plain data; none where it is no notebook."""
-    try:
-        if path.is_symlink() or path.stat().st_size > 4 * MAX_BYTES:
-            return []
-        return [_cell(cell) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return []
-
-
-def _cell(cell):
-    data = cell.get("metadata", {})
-    mark = data.get("nbgrader", {})
-    errors = [output for output in cell.get("outputs", []) if output.get("output_type") == "error"]
-    return {
-        "kind": cell.get("cell_type"),
-        "source": "".join(cell.get("source", "")),
-        "id": mark.get("grade_id", ""),
-        "grade": bool(mark.get("grade")),
-        "solution": bool(mark.get("solution")),
-        "note": bool(data.get("autograder", {}).get("note")),
-        "said": ["\n".join(error.get("traceback", [])) for error in errors],
-    }
-
-
-def _look(one, output, lesson, place, stubs):
-    """What the graded notebooks say: the grader's notes, what was wrong, and the student's own code."""
-    sources = []
-    for path in sorted((output / "autograded" / one.student / lesson).glob("*.ipynb")):
-        for cell in _cells(path):
-            if cell["note"]:
-                one.notes.append(html.unescape(plain(cell["source"].removeprefix(NOTE).strip())))
-            elif cell["grade"] and not cell["solution"]:
-                for message in cell["said"]:
-                    what = what_was_wrong(message)
-                    exercise = place.get(cell["id"], cell["id"])
-                    one.wrong.setdefault(exercise, set()).add(what)
-                    if what in (TOO_LONG, CRASHED, TOO_MUCH):
-                        one.stopped.add(what)
-            elif cell["solution"] and cell["id"] in stubs:
-                sources.append(cell["source"])
-    one.code = similarity.own_text(sources, list(stubs.values()))
-
-
-@lru_cache(maxsize=1 << 16)
-def what_was_wrong(message: str) -> str:
-    """The name of what a failed test found: a known mistake's sentence where there is one, never a student's own words.
-
-    >>> what_was_wrong("f: out is wrong in 3 of 4 numbers.\\nLargest error at out[0]: expected 1, got 2.")
-    'out is wrong, by no known mistake'
-    >>> what_was_wrong("Your code raised ValueError: <b>anything</b>")
-    'Raised ValueError'
-    """
-    lines = [line.strip() for line in plain_lines(message) if line.strip()] or ["No verdict."]
-    for line in lines:
-        if line in _sentences():
-            return line
-    head = lines[0]
-    for words, name in (
-        ("not written yet", NOT_WRITTEN),
-        ("is not defined", NOT_THERE),
-        ("should define it", NOT_THERE),
-        ("took more than", TOO_LONG),
-        ("process ended", CRASHED),
-        ("ended the process", CRASHED),
-        ("of memory", TOO_MUCH),
-    ):
-        if words in head.lower():
-            return name
-    if match := re.search(r"\braised ([A-Za-z_.]+)", head):
-        return f"Raised {match[1].rpartition('.')[2]}"
-    if head == "A hidden test failed.":
-        return lines[1][:200] if len(lines) > 1 and not re.match(r"[A-Za-z]+: ", lines[1]) else "A hidden test failed"
-    if match := re.search(r": (?:the )?(\S+) is wrong in", head):
-        hints = [line for line in lines[1:] if not re.match(r"In |Largest |expected |got |line |\[", line)]
-        return _without_numbers(hints[-1]) if hints else f"{match[1]} is wrong, by no known mistake"
-    if ": " in head and re.match(r"[A-Za-z_]\w*: ", head):
-        head = head.partition(": ")[2]
-    return _without_numbers(head)
-
-
-def plain_lines(text):
-    return [plain(line) for line in text.split("\n")]
-
-
-def _without_numbers(text):
-    """The first sentence, without sizes, numbers and the student's own words, so that the same mistake reads the same."""
-    text = re.split(r"(?<=[.?!]) |; ", text)[0]
-    text = re.sub(r"'[^']*'|\"[^\"]*\"", "…", text)
-    text = re.sub(r"\((?:\d+,? ?)+\)", "(…)", text)
-    text = re.sub(r"object of class \w+", "object of another kind", text)
-    text = re.sub(r"(?<!is )-?\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\b", "…", text)
-    return text[:200].rstrip(".")
-
-
-@lru_cache(maxsize=1)
-def _sentences():
-    return {sentence for name in mistakes.functions() for sentence in mistakes.known(name)}
 
 
 def _histogram(shares):
@@ -269,11 +163,11 @@ def _mistakes(exercises, submissions):
         for one in submissions:
             for what in one.wrong.get(exercise.name, ()):
                 who[what].append(one)
-        found = sorted(who.items(), key=lambda item: (-len(item[1]), item[0] not in _sentences(), item[0]))
+        found = sorted(who.items(), key=lambda item: (-len(item[1]), item[0] not in sentences(), item[0]))
         if found:
             most = len(found[0][1])
             out.append(
-                (exercise.name, [(what, what in _sentences(), len(w), w[:NAMED], len(w) / most) for what, w in found])
+                (exercise.name, [(what, what in sentences(), len(w), w[:NAMED], len(w) / most) for what, w in found])
             )
     return out
 

@@ -16,6 +16,7 @@ from sklearn.preprocessing import normalize
 from traitlets.config import Config
 
 from autograder import cli, mistakes, report, similarity
+from autograder import graded as graded_notebooks
 from autograder.collect import Found, _record
 from autograder.execute import NOTE, configure
 from autograder.roster import Roster
@@ -259,6 +260,14 @@ def test_what_cannot_be_reported_is_one_sentence(graded, tmp_path, monkeypatch, 
         assert says in said and len(said.splitlines()) == 1
 
 
+def test_many_processes_look_like_one(graded, monkeypatch):
+    folders = [graded / "autograded" / student / LESSON for student in CLASS]
+    place, stubs = {"visible": "square", "hidden": "square"}, {"square": STUB}
+    alone = graded_notebooks.look_at_all(folders, place, stubs)
+    monkeypatch.setattr(graded_notebooks, "FEW", 0)
+    assert graded_notebooks.look_at_all(folders, place, stubs) == alone and any(look.code for look in alone)
+
+
 @pytest.mark.parametrize("broken", [False, True])
 def test_time_and_cost_of_the_run_where_the_grader_left_them(graded, tmp_path, monkeypatch, broken):
     monkeypatch.chdir(graded)
@@ -287,10 +296,10 @@ def test_time_and_cost_of_the_run_where_the_grader_left_them(graded, tmp_path, m
         (f"f: dx is wrong in 3 of 9 numbers. db is right.\nIn case 1.\nLargest error at dx[0]: expected 1, got 2.\n{KNOWN}", KNOWN),
         ("f: dx is wrong in 3 of 9 numbers.\nIn case 2.\nexpected [1]\ngot      [2]", "dx is wrong, by no known mistake"),
         ("f: db is wrong in 2 of 2 numbers.\nIn case 1.\ndb holds NaN or infinity in 2 places: from a division by zero, or from np.empty?", "db holds NaN or infinity in … places: from a division by zero, or from np.empty?"),
-        ("`f` is not defined in the notebook: the cell that should define it is empty or failed.", report.NOT_THERE),
-        ("The process ended while running f(3): the code exited, crashed, or ran out of memory.", report.CRASHED),
-        ("The code used 3000 MB of memory; the limit is 2048 MB.", report.TOO_MUCH),
-        ("The cell took more than 30 s and was stopped. Does a loop never end?", report.TOO_LONG),
+        ("`f` is not defined in the notebook: the cell that should define it is empty or failed.", graded_notebooks.NOT_THERE),
+        ("The process ended while running f(3): the code exited, crashed, or ran out of memory.", graded_notebooks.CRASHED),
+        ("The code used 3000 MB of memory; the limit is 2048 MB.", graded_notebooks.TOO_MUCH),
+        ("The cell took more than 30 s and was stopped. Does a loop never end?", graded_notebooks.TOO_LONG),
         ("f: dx is None; expected an array (1, 1, 4, 4). dw and db are right.\nIn case 1 of 7.", "dx is None"),
         ("f: out is the text 'my own words'; expected an array (3,).", "out is the text …"),
         ("A hidden test failed.\nThe answer must not depend on the batch.", "The answer must not depend on the batch."),
@@ -299,7 +308,7 @@ def test_time_and_cost_of_the_run_where_the_grader_left_them(graded, tmp_path, m
     ],
 )  # fmt: skip
 def test_what_was_wrong_has_one_name(message, name):
-    assert report.what_was_wrong(message) == name
+    assert graded_notebooks.what_was_wrong(message) == name
 
 
 # ---- similarity
