@@ -183,7 +183,8 @@ class Blueprint:
 
     def _seen(self, inputs):
         """What the inputs together depend on, for rows and for columns: the largest field, the finest step."""
-        reaches = [self.reach[id(x)] for x in inputs if id(x) in self.reach] or [((0, 1), (0, 1))]
+        reaches = [self.reach[id(x)] for x in inputs if id(x) in self.reach and self.reach[id(x)][0][0]]
+        reaches = reaches or [((0, 1), (0, 1))]  # made of parameters only: it sees nothing, and has no step
         return [(max(r[i][0] for r in reaches), min(r[i][1] for r in reaches)) for i in (0, 1)]
 
     def _tensor(self, shape, reach, depth=0):

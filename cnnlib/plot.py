@@ -188,6 +188,7 @@ def show(figure, alt, caption=""):
 def axes(columns=1, rows=1, width=9.0, height=3.2, **kwargs):
     """A new Figure with rows x columns axes in a tidy layout. Returns (figure, axes) like `pyplot.subplots`."""
     figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)
     return figure, figure.subplots(rows, columns, **kwargs)
 
 
@@ -232,18 +233,18 @@ class Board:
         """
         values = np.atleast_2d(np.asarray(values, float))
         largest = np.nanmax(np.abs(values), initial=1e-12)
+        shades = np.empty((*values.shape, 3))
         for (i, j), value in np.ndenumerate(values):
             if fill is None:
-                shade = tint(colour, 0 if np.isnan(value) else 0.06 + 0.5 * abs(value) / largest)
+                shades[i, j] = tint(colour, 0 if np.isnan(value) else 0.06 + 0.5 * abs(value) / largest)
             else:
-                shade = fill if isinstance(fill, str) else fill[i][j]
-            corner = (x + scale * j, y + scale * i)
-            self.ax.add_patch(Rectangle(corner, scale, scale, facecolor=shade, edgecolor="white", linewidth=1.5))
+                shades[i, j] = to_rgb(fill if isinstance(fill, str) else fill[i][j])
             if numbers and not np.isnan(value):
                 words = number(value)
-                self.text(
-                    x + scale * (j + 0.5), y + scale * (i + 0.52), words, size=size if len(words) < 4 else size - 3
-                )
+                small = size if len(words) < 5 * scale - 1 else size - 3
+                self.text(x + scale * (j + 0.5), y + scale * (i + 0.52), words, size=small)
+        corners = x + scale * np.arange(values.shape[1] + 1), y + scale * np.arange(values.shape[0] + 1)
+        self.ax.pcolormesh(*corners, shades, edgecolors="white", linewidth=1.5, zorder=1)
         if name:
             self.text(x + scale * values.shape[1] / 2, y - 0.55, name, size=15, color=colour, weight="bold")
 

@@ -570,7 +570,7 @@ use_mine = False  # True: your two_layer_loss gives the gradients
 demos.learn_digits(two_layer_loss if use_mine else None, hidden=32)
 
 # %% [markdown]
-# Nobody told the hidden units what to look for. Their weights, drawn as pictures, answer to strokes of digits.
+# Nothing but gradients moved the weights of the hidden units. Drawn as pictures, they answer to strokes of digits.
 
 # %% [markdown]
 # ## Any graph

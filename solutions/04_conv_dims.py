@@ -134,8 +134,13 @@ demos.shrinking(size=32, f=5, layers=6)
 # %% [markdown]
 # ### Exercise 2 · same_pad (3 points)
 #
-# The padding with which a filter of `f` pixels keeps the size at stride 1. Solve $N + 2P - F + 1 = N$ for $P$. An even
-# filter has no middle, so no padding that is the same at both ends keeps the size: raise a `ValueError`. About 3 lines.
+# | | |
+# |---|---|
+# | `f` | pixels of the filter |
+# | returns | the padding that keeps the size at stride 1, an integer |
+#
+# Solve $N + 2P - F + 1 = N$ for $P$. An even filter has no middle, so no padding that is the same at both ends keeps the
+# size: raise a `ValueError`. About 3 lines.
 #
 # <details><summary>Hint</summary>
 #
@@ -189,10 +194,10 @@ for even in (2, 6, 10):
 # width**; networks that use this setting round down.
 
 # %%
-demos.windows(N=8, F=5, S=2, P=2)
+demos.never_fits(N=8)
 
 # %% [markdown]
-# One pixel is left over. Move the slider of $P$: there is always one.
+# One pixel is left over. Move the slider: there is always one.
 
 # %% [markdown]
 # ## Counting weights

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   autograder: {withheld: [cnnlib.ops.max_pool2d_forward, cnnlib.ops.max_pool2d_backward, cnnlib.ops.max_pool2d_switches, cnnlib.ops.avg_pool2d_forward, cnnlib.ops.avg_pool2d_backward, cnnlib.ops.global_avg_pool2d_forward, cnnlib.ops.l2_pool2d_forward, cnnlib.ops.l2_pool2d_backward, cnnlib.ops.l2_pool_features_forward, cnnlib.ops.local_contrast_norm_forward, cnnlib.ops.conv2d_forward, cnnlib.ops.fast, cnnlib.arithmetic.receptive_field, cnnlib.arithmetic.output_size]}
+#   autograder: {withheld: [cnnlib.ops.max_pool2d_forward, cnnlib.ops.max_pool2d_backward, cnnlib.ops.max_pool2d_switches, cnnlib.ops.avg_pool2d_forward, cnnlib.ops.avg_pool2d_backward, cnnlib.ops.global_avg_pool2d_forward, cnnlib.ops.l2_pool2d_forward, cnnlib.ops.l2_pool2d_backward, cnnlib.ops.l2_pool_features_forward, cnnlib.ops.local_contrast_norm_forward, cnnlib.ops.conv2d_forward, cnnlib.ops.fast, cnnlib.arithmetic.receptive_field]}
 # ---
 
 # %% [markdown]
@@ -25,7 +25,7 @@ check.withhold(
     "cnnlib.ops.avg_pool2d_forward", "cnnlib.ops.avg_pool2d_backward", "cnnlib.ops.global_avg_pool2d_forward",
     "cnnlib.ops.l2_pool2d_forward", "cnnlib.ops.l2_pool2d_backward", "cnnlib.ops.l2_pool_features_forward",
     "cnnlib.ops.local_contrast_norm_forward", "cnnlib.ops.conv2d_forward", "cnnlib.ops.fast",
-    "cnnlib.arithmetic.receptive_field", "cnnlib.arithmetic.output_size",
+    "cnnlib.arithmetic.receptive_field",
 )  # fmt: skip
 
 # %% [markdown]
@@ -33,7 +33,7 @@ check.withhold(
 #
 # A pooling layer slides a window over each map by itself, mostly with stride 2, and keeps one number of every window:
 # its maximum, its average, or its length (**L2**, the root of the sum of squares). It has no weights to learn. The
-# depth stays, height and width shrink: M maps of D×D in windows of K×K side by side become M maps of D/K×D/K (*MVA*).
+# depth stays, height and width shrink: M maps of D×D in windows of K×K side by side become M maps of D/K×D/K (in *MVA*'s letters).
 # Common are 2×2 windows with stride 2, and 3×3 with stride 2.
 
 # %%
@@ -551,7 +551,7 @@ demos.all_edges(name="coffee")
 # | `pieces` | how many neighbouring channels make one |
 # | returns | (N, C / pieces, H, W) |
 #
-# $$\text{out}_{n,d} = \sqrt{x_{n,\,dP}^2 + x_{n,\,dP+1}^2 + \dots + x_{n,\,dP+P-1}^2} \qquad (P = \text{pieces})$$
+# $$\text{out}_{n,d} = \sqrt{x_{n,\,dp}^2 + x_{n,\,dp+1}^2 + \dots + x_{n,\,dp+p-1}^2} \qquad (p = \text{pieces})$$
 #
 # About 3 lines; no backward pass.
 #
@@ -718,7 +718,7 @@ check.function(local_contrast_norm, by_matrix, cases, mistakes=known("local_cont
 # ## How far does a unit see?
 #
 # The **receptive field** of a unit is the part of the image that can change it. A layer of size $F$ and stride 1 widens it
-# by $F - 1$ (*INRIA*). A convolution of K×K and a pooling of P×P after it give $(P+K-1)^2$ pixels (*MVA*). After a stride
+# by $F - 1$ (*INRIA*). A convolution of K×K and a pooling of P×P after it give $(P+K-1)^2$ pixels (*MVA*, where P is a size). After a stride
 # of 2, a step counts for two pixels: all later layers widen the field twice as fast.
 
 # %%
@@ -804,8 +804,8 @@ check.function(receptive_field, by_walking_back, cases, returns="field", mistake
 demos.read_a_line(count=8)
 
 # %% [markdown]
-# Ten units learned from single digits of 8×8. As ten filters they read a whole line in one pass, a score for each place;
-# lessons 10 and 11 build on this.
+# Ten units learned from single digits of 8×8. As ten filters they read a whole line in one pass, a score for each place.
+# So networks find things in large images, or label every pixel.
 
 # %% [markdown]
 # ### Exercise 8 · fc_as_conv (3 points)

@@ -169,7 +169,8 @@ demos.normalise()
 #
 # Two conventions, PyTorch's, hold here: $m = 0.1$ is the part of the **new** batch, and the running variance takes the estimate
 # with $N-1$ below the line, though $\hat x$ is computed with $N$.
-#
+
+# %% [markdown]
 # ### Exercise 2 · batchnorm_forward (8 points)
 #
 # | | |
@@ -316,7 +317,8 @@ check.function(follow, closed_form, [(x, batches)], returns="running_mean, runni
 #
 # $$d\beta = \sum_n \text{dout}_n \qquad d\gamma = \sum_n \text{dout}_n\,\hat x_n \qquad
 # dx_n = \frac{\gamma}{\sqrt{\sigma^2+\varepsilon}} \Bigl(\text{dout}_n - \tfrac1N d\beta - \hat x_n\,\tfrac1N d\gamma \Bigr)$$
-#
+
+# %% [markdown]
 # ### Exercise 3 · batchnorm_backward (8 points)
 #
 # | | |
@@ -402,7 +404,8 @@ demos.normalised_signal(scale=0.1, batch_norm=True)
 
 # %% [markdown]
 # Try both sliders: with batch normalisation the scale of the first weights no longer matters.
-#
+
+# %% [markdown]
 # ## Dropout
 #
 # In training, let each activation vanish with probability $p$, drawn anew at every step. No unit can then rely on another one
@@ -576,7 +579,7 @@ demos.rim(lam=0.0)
 # | `lam` | λ |
 # | returns | `penalty, dw`: the number $\lambda \sum w^2$, and its gradient by w |
 #
-# Two conventions meet here: PyTorch's `weight_decay` belongs to $\frac{\lambda}{2}\sum w^2$. Follow the slides, without the half.
+# Two conventions meet here: PyTorch's `weight_decay` belongs to $\frac{\lambda}{2}\sum w^2$. Follow the slides, without the half. One line.
 
 
 # %% solution="l2_penalty"
@@ -719,7 +722,8 @@ check.function(ten_steps, closed_form, [case], returns="w, v", name="momentum_st
 # The *MVA* slides name three parts: compute the loss on a mini-batch, compute the gradients, move the parameters. A network is here a
 # function `net(params, x, y)` that returns `loss, grads`: it runs forward and backward, as your `two_layer_loss` of lesson 2 did. The
 # penalty counts for weights only, which are arrays of two axes or more; biases, $\gamma$ and $\beta$ have one axis and stay free.
-#
+
+# %% [markdown]
 # ### Exercise 7 · train_step (6 points)
 #
 # | | |
@@ -849,7 +853,8 @@ demos.training_run(train_step if use_mine else None, steps=200)
 # %% [markdown]
 # From small weights nothing reaches the last layer, and the loss stays at that of guessing, $\log 10 = 2.30$. He's weights start at
 # once, momentum hurries, and batch normalisation forgives the bad start.
-#
+
+# %% [markdown]
 # ## The same with the library
 #
 # You have now written what `cnnlib` offers as layers and as `fit`: `nn.Linear` and `nn.Conv2d` start with `he_init`, `nn.BatchNorm2d` keeps
@@ -870,7 +875,8 @@ demos.library_run(build, epochs=8, lr=0.1, momentum=0.9, weight_decay=2e-4)
 # %% [markdown]
 # Held-out digits fare **better** than those of the training: these are judged with half of the units dropped. Without `nn.Dropout` the
 # two change places.
-#
+
+# %% [markdown]
 # ## Recap
 #
 # - Standard deviation $\sqrt{2/n}$ keeps the signal (n inputs) or the gradient (n outputs) alive; a small error grows with a power of

@@ -29,7 +29,8 @@ check.withhold("cnnlib.models.lenet.table", "cnnlib.models.vgg.vgg")
 # **[(CONV-RELU) × N - POOL?] × M - (FC-RELU) × K - SOFTMAX**
 #
 # Convolutions, each with a ReLU, N times; a pooling, perhaps; all that M times; then K fully connected layers, each with a ReLU, and a
-# softmax.
+# softmax (N, M and K are the slide's letters). The stages are older than training them by backprop: Fukushima's Neocognitron (1980) already
+# alternated layers that find a pattern with layers that forgive its place.
 
 # %%
 demos.network(models.lenet.lenet5, (1, 32, 32))
@@ -193,7 +194,8 @@ check.function(lenet_c3_mask, as_printed, [()], returns="mask", mistakes=known("
 #
 # *INRIA* lists LeNet's parameters: C1 156, S2 12, C3 1516, S4 32, C5 49,920, F6 10,080, output 840. The first four count a bias for every filter. C5 is 16·120
 # filters of 5×5, and the slide adds a bias to **each** of them: 1920·26 = 49,920. With one bias for each of the 120 outputs it is 48,120. In F6 (120 to 84) and the output
-# (84 to 10) the slide counts **no** biases. Neither is wrong; mixing conventions without a word is.
+# (84 to 10) the slide counts **no** biases. For C3 without the table it gives the bound 2496, again with a bias for each pair of maps; with one for each filter it is
+# 2,416. Neither is wrong; mixing conventions without a word is.
 
 # %% [markdown]
 # ### Exercise 3 · lenet5_params (4 points)
@@ -261,7 +263,8 @@ check.function(lenet5_params, by_layers, [(False,), (True,)], returns=parts, mis
 demos.network(lambda: models.vgg.vgg(16), (3, 224, 224))
 
 # %% [markdown]
-# Most of the work is done on the left, on large maps; most of the parameters are in the three grey layers.
+# Most of the work is done on the left, on large maps; most of the parameters are in the three grey layers. VGG-16 has 138,357,544, VGG-19 143,667,240; AlexNet, two years before and
+# in two groups for two graphics cards, 60,965,224.
 
 # %% [markdown]
 # ### Exercise 4 · vgg_params (5 points)
@@ -335,7 +338,7 @@ check.function(vgg_params, by_shapes, cases, returns="count", mistakes=known("vg
 #
 # GoogLeNet asks no more which filter size is right: a module has 1×1, 3×3 and 5×5 filters and a pooling side by side, and joins their maps along the channels. Large filters on
 # many channels are costly, so 1×1 filters make depth smaller first. The paper speaks of 5 million parameters; its table counts 6,998,552, and common programs with batch
-# norm 6,624,904. Say which one you mean.
+# norm 6,624,904 (13,004,888 with the two auxiliary heads that only training uses). Say which one you mean.
 
 # %% [markdown]
 # ### Exercise 5 · inception_forward (6 points)
@@ -796,8 +799,7 @@ use_mine = False  # True: LeNet-5 runs on your own_passes()
 demos.lenet_on_digits(epochs=10, own=own_passes() if use_mine else None)
 
 # %% [markdown]
-# The title over the digits says whose passes did the work, and how often they were called. Over 97 % of 540 images that the network never saw are right; the writers may be known to it.
-# The rest is hard for us too.
+# The title over the digits says whose passes did the work. Over 97 % of 449 images that the network never saw are right (their writers it may have seen); the rest is hard for us too.
 
 # %% [markdown]
 # ## Recap
@@ -807,7 +809,8 @@ demos.lenet_on_digits(epochs=10, own=own_passes() if use_mine else None)
 # - Inception joins branches, ResNet adds a way around, DenseNet reads everything.
 # - Gradients vanish in deep plain networks; ways around carry them.
 #
-# You have now written every line of a network that reads. What does it look at? And can it learn a new task from few images? That is lesson 9.
+# You have now written every line of a network that reads digits, forward and backward. `cnnlib.models` holds many more, of the same few parts: networks that find, segment
+# and retrieve.
 
 # %% [markdown]
 # ## Your question (2 points)

@@ -15,7 +15,7 @@ from .conv_backward import (
     weight_gradient,
     windows_become_rows,
 )
-from .conv_dims import costs, dot_over_depth, neurons, shrinking, windows
+from .conv_dims import costs, dot_over_depth, neurons, never_fits, shrinking, windows
 from .convolution import connections, correlation, flip, gallery, sliding_window, volumes, weight_counts
 from .perceptrons import activations, convergence, learn_xor, losses, mark_one, similarity, table
 from .pooling import all_edges, contrast, field_of_view, max_gradient, read_a_line, shares, shift, summaries

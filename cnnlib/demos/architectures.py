@@ -28,7 +28,7 @@ FAMILY = {  # the networks of the lecture at full size, by year
 
 @picture(
     "The network as a row of boxes from input to scores: a box's height is the size of its maps, its width grows with the "
-    "number of channels. Convolutions are orange, poolings blue, fully connected layers grey."
+    "number of channels, which stands under it. Convolutions are orange, poolings blue, fully connected layers grey."
 )
 def network(model, input_shape, most=24):
     """Any network on paper, without its activations and norms. model, input_shape: as for `cnnlib.summary`.
@@ -38,36 +38,35 @@ def network(model, input_shape, most=24):
     table = summary(model, input_shape)
     rows = [row for row in table.rows if row.op in KINDS]
     if len(rows) > most:
-        rows = [row for before, row in zip([None, *rows], rows, strict=False) if before is None or row.shape[1:] != before.shape[1:]]
+        rows = [
+            row
+            for before, row in zip([None, *rows], rows, strict=False)
+            if before is None or row.shape[1:] != before.shape[1:]
+        ]
     boxes = [("input", tuple(input_shape), tint(BLUE, 0.2))]
     boxes += [(row.op, row.shape, tint(KINDS[row.op], 0.5)) for row in rows]
     sizes = [max(shape[1:], default=1) for _, shape, _ in boxes]
-    widths = [0.35 + 0.16 * np.log2(shape[0]) for _, shape, _ in boxes]
-    scale = min(1.0, 18.5 / (sum(widths) + 0.55 * len(boxes)))
-    board, x, middle = Board(20.5, 7.6, cell=0.5), 0.8, 3.4
+    widths = np.array([0.35 + 0.16 * np.log2(shape[0]) for _, shape, _ in boxes])
+    gap = min(1.6, 19.4 / len(boxes) - min(1, 12 / sum(widths)) * widths.mean())
+    widths *= (19.4 - gap * len(boxes)) / sum(widths)
+    widths = np.minimum(widths, 1.6)
+    board, x, middle, starts = Board(20.5, 8, cell=0.5), 0.6, 3.6, {}
     for (op, shape, colour), size, width in zip(boxes, sizes, widths, strict=True):
-        height, width = 0.5 + 4.4 * np.sqrt(size / max(sizes)), width * scale
+        height = 0.5 + 4.4 * np.sqrt(size / max(sizes))
         if op == "linear" or len(shape) == 1:
             height = 0.5 + 0.3 * np.log2(shape[0])
-        board.polygon(
-            [
-                (x, middle - height / 2),
-                (x + width, middle - height / 2),
-                (x + width, middle + height / 2),
-                (x, middle + height / 2),
-            ],
-            colour,
-        )
-        words = f"{shape[0]}" if len(shape) == 1 else f"{shape[1]}×{shape[2]}\n×{shape[0]}"
-        board.text(x + width / 2, 6.75, words, 11 if len(boxes) < 14 else 8, rotation=0 if len(boxes) < 14 else 90)
-        x += width + 0.55 * scale
-    board.text(
-        0.6,
-        0.35,
-        f"{table.name}: {table.parameters:,} parameters, {table.multiply_adds:,} multiply-adds",
-        14,
-        ha="left",
-    )
+        board.frame(x, middle - height / 2, height, width, colour=GREY, line=1.2, fill=True, facecolor=colour)
+        board.text(x + width / 2, 6.4, shape[0], 14 if len(boxes) < 14 else 11)
+        starts.setdefault(shape[1:], []).append((x, x + width))
+        x += width + gap
+    for shape, places in starts.items():
+        left, right = places[0][0], places[-1][1]
+        board.ax.plot([left, right], [6.85, 6.85], color=GREY, lw=1.5)
+        words = "×".join(map(str, shape)) if max(shape, default=1) > 1 else "fully connected"
+        board.text((left + right) / 2, 7.4, words, 13 if right - left > 1.6 or len(words) < 6 else 11)
+    name = table.name if table.name != "Sequential" else getattr(model, "__name__", "network")
+    words = f"{name}: {table.parameters:,} parameters, {table.multiply_adds:,} multiply-adds"
+    board.text(0.6, 0.4, words, 15, ha="left")
     return board
 
 
@@ -88,7 +87,7 @@ def zoo(names=tuple(FAMILY)):
     for ax, (title, numbers) in zip(panes.flat, panels.items(), strict=True):
         log = title in ("parameters", "multiply-adds")
         bars = ax.barh(list(tables), numbers, color=ORANGE)
-        ax.bar_label(bars, [f" {_human(n)}" for n in numbers], fontsize=12)
+        ax.bar_label(bars, [f" {_human(n) if log else f'{n:,}'}" for n in numbers], fontsize=13)
         ax.set(title=title, xscale="log" if log else "linear")
         ax.set_xlim(min(numbers) / 4 if log else 0, max(numbers) * (30 if log else 1.3))
         ax.set_xticks([])
@@ -116,22 +115,23 @@ def _human(n):
 def c3_table():
     """Which maps of S2 each map of C3 reads."""
     mask = models.lenet.c3_mask().T
-    board = Board(20.5, 8.2, cell=0.5)
+    board = Board(21, 8, cell=0.5)
     fill = [[tint(ORANGE, 0.6) if cell else PALE for cell in row] for row in mask]
-    board.block(1.6, 1.7, mask, fill=fill, numbers=False)
+    board.block(2, 1.7, mask, fill=fill, numbers=False)
     for k in range(16):
-        board.text(2.1 + k, 1.2, k, 14)
+        board.text(2.5 + k, 1.25, k, 14)
     for i in range(6):
-        board.text(1.1, 2.2 + i, i, 14)
-    board.text(9.6, 0.45, "maps of C3", 15)
-    board.text(19.1, 4.7, f"{mask.sum()} of {mask.size}", 15, ORANGE, ha="center")
+        board.text(1.6, 2.2 + i, i, 14)
+    board.text(10, 0.5, "maps of C3", 16)
+    board.text(0.7, 4.7, "maps of S2", 16, rotation=90)
+    board.text(19.5, 4.7, f"{mask.sum()} of {mask.size}", 16, ORANGE)
     return board
 
 
 @picture(
     "The norm of the gradient that arrives at the output of each of {depth} convolutions, from the input to the scores, on a "
-    "logarithmic axis, for a plain, a residual and a dense network before any training; how far it falls on its way back "
-    "to the first layer is written in the legend."
+    "logarithmic axis, for a plain, a residual and a dense network before any training; how much it falls or grows on its "
+    "way back to the first layer is written in the legend."
 )
 def gradient_by_depth(depth=25, scale=0.7, size=12, seed=0):
     """Measured, not claimed: one batch of digits, one way back through each network.
@@ -146,7 +146,9 @@ def gradient_by_depth(depth=25, scale=0.7, size=12, seed=0):
         net = Chain(kind, depth, scale)
         F.cross_entropy(net(x), y).backward()
         norms = [np.linalg.norm(out.grad) for out in net.outputs]
-        label = f"{kind}: first / last = {norms[0] / norms[-1]:.2g}"
+        times = max(norms[0] / norms[-1], norms[-1] / norms[0])
+        way = "falls to 1/" if norms[0] < norms[-1] else "grows × "
+        label = f"{kind}: {way}{float(f'{times:.2g}'):,g}"
         ax.semilogy(range(1, depth + 1), norms, color=colour, marker=mark, ms=6, lw=2, label=label)
     ax.set(xlabel="convolution, from input to scores", ylabel="|gradient|")
     ax.legend(fontsize=13)
@@ -178,7 +180,7 @@ class Chain(nn.Module):
 
 @picture(
     "Left: loss and held-out accuracy of LeNet-5 on handwritten digits by epoch. Right: digits that it never saw, each with "
-    "the class it gives; wrong ones are marked."
+    "the class it gives; where that is wrong, the right one stands beside it in orange."
 )
 def lenet_on_digits(epochs=10, own=None):
     """Trains LeNet-5 now. own: pairs of passes that take the library's place, as `cnnlib.use` takes them."""
@@ -192,7 +194,7 @@ def lenet_on_digits(epochs=10, own=None):
             net, train.x, train.y, epochs=epochs, batch_size=32, lr=0.02, validation=test, progress=False
         )
     scores = training.predict(net, test.x)
-    figure, panes = axes(2, width=10.4, height=4, width_ratios=[1, 1.1])
+    figure, panes = axes(2, width=10.5, height=4.2, width_ratios=[1, 1.25])
     epochs_run = range(1, history.epochs + 1)
     panes[0].plot(epochs_run, history.loss, color=GREY, marker="s", lw=2.5, label="loss")
     panes[0].plot(epochs_run, history.validation_accuracy, color=ORANGE, marker="o", lw=2.5, label="held-out accuracy")
@@ -202,23 +204,24 @@ def lenet_on_digits(epochs=10, own=None):
     found = scores.argmax(1)
     wrong = np.flatnonzero(found != test.y)[:6]
     shown = [*wrong, *np.flatnonzero(found == test.y)[: 18 - len(wrong)]]
-    wall = np.ones((3 * 36, 6 * 36))
+    wall = np.ones((3 * TILE, 6 * TILE))
+    image(panes[1], wall, _whose(used), vmin=0, vmax=1)
     for k, at in enumerate(shown):
-        row, column = divmod(k, 6)
-        wall[row * 36 : row * 36 + 32, column * 36 : column * 36 + 32] = 1 - test.x[at, 0]
-    image(panes[1], wall, "passes: " + (", ".join(f"your {name}" for name in used) or "the library's"))
-    for k, at in enumerate(shown):
-        row, column = divmod(k, 6)
+        y, x = np.multiply(divmod(k, 6), TILE)
+        wall[y + 12 : y + 44, x + 2 : x + 34] = 1 - test.x[at, 0]
         right = found[at] == test.y[at]
+        words = f"{found[at]}" if right else f"{found[at]}, not {test.y[at]}"
         panes[1].text(
-            column * 36 + 2, row * 36 + 9, str(found[at]), color=BLUE if right else ORANGE, fontsize=13, weight="bold"
+            x + 18, y + 6, words, fontsize=12, color=BLUE if right else ORANGE, ha="center", va="center", weight="bold"
         )
-        if not right:
-            panes[1].add_patch(_frame(column * 36, row * 36))
+    panes[1].images[0].set_data(wall)
     return figure
 
 
-def _frame(x, y):
-    from matplotlib.patches import Rectangle
+TILE = 48  # pixels from one digit to the next: 32, and room for the class
 
-    return Rectangle((x - 0.5, y - 0.5), 32, 32, fill=False, edgecolor=ORANGE, linewidth=2.5)
+
+def _whose(used):
+    """Whose passes did the work, in two lines."""
+    mine = [f"{name} {pair.forward_calls + pair.backward_calls:,}×" for name, pair in used.items()]
+    return "passes: all the library's" if not mine else "your passes, called\n" + ", ".join(mine)

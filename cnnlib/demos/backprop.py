@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from .. import data, ops
-from ..plot import BLUE, GREY, INK, ORANGE, PALE, SIGNED, Board, axes, flipbook, image, picture, tint
+from ..plot import BLUE, GREY, INK, ORANGE, SIGNED, Board, axes, flipbook, image, picture, tint
 
 # Logistic regression of one example as a cascade: name, formula, inputs, forward, local derivatives by each input.
 CASCADE = {
@@ -14,17 +14,17 @@ CASCADE = {
     "b": ("b", (), None, None),
     "p": ("w · x", ("w", "x"), lambda w, x: w * x, lambda w, x: (x, w)),
     "s": ("p + b", ("p", "b"), lambda p, b: p + b, lambda p, b: (1, 1)),
-    "σ": ("sigmoid", ("s",), lambda s: 1 / (1 + np.exp(-s)), lambda s: (np.exp(-s) / (1 + np.exp(-s)) ** 2,)),
-    "L": ("−log σ", ("σ",), lambda y: -np.log(y), lambda y: (-1 / y,)),
+    "σ": ("sigmoid(s)", ("s",), lambda s: 1 / (1 + np.exp(-s)), lambda s: (np.exp(-s) / (1 + np.exp(-s)) ** 2,)),
+    "L": ("−ln σ", ("σ",), lambda y: -np.log(y), lambda y: (-1 / y,)),
 }
 PLACES = {
-    "w": (1.6, 2.3),
-    "x": (1.6, 6),
-    "b": (6.2, 7.2),
-    "p": (6.2, 3.5),
-    "s": (10.6, 4.6),
-    "σ": (14.8, 4.6),
-    "L": (19, 4.6),
+    "w": (1.6, 2.2),
+    "x": (1.6, 7.0),
+    "b": (6.2, 9.0),
+    "p": (6.2, 4.1),
+    "s": (10.6, 5.6),
+    "σ": (14.8, 5.6),
+    "L": (19, 5.6),
 }
 
 
@@ -50,12 +50,12 @@ def cascade(w=2.0, x=-1.0, b=0.5):
         words = []
         for i, slope in zip(inputs, local(*(values[i] for i in inputs)), strict=True):
             grads[i] = grads.get(i, 0) + grads[name] * slope
-            words.append(f"∂L/∂{i} = {_short(grads[name])} · {_short(slope)} = {_short(grads[i])}")
-        yield _graph(values, grads, "backward: upstream · local = downstream:   " + "   ".join(words), name)
+            words.append(f"∂L/∂{i} = {_short(grads[name])} · {_factor(slope)} = {_short(grads[i])}")
+        yield _graph(values, grads, "backward: upstream · local = downstream\n" + "\n".join(words), name)
 
 
 def _graph(values, grads, words, now=None):
-    board = Board(21, 10.4, cell=0.46)
+    board = Board(21, 11, cell=0.46)
     for name, (_, inputs, *_) in CASCADE.items():
         for i in inputs:
             (x0, y0), (x1, y1) = PLACES[i], PLACES[name]
@@ -68,16 +68,22 @@ def _graph(values, grads, words, now=None):
             x, y, s=1500, color=tint(BLUE, 0.5) if name == now else "white", edgecolor=INK, linewidth=2, zorder=4
         )
         board.text(x, y, name, 18, zorder=5, weight="bold")
+        if CASCADE[name][1]:
+            board.text(x, y - 2.3, f"{name} = {CASCADE[name][0]}", 14, GREY)
         if name in values:
             board.text(x, y - 1.45, _short(values[name]), 15, BLUE)
         if name in grads:
             board.text(x, y + 1.5, _short(grads[name]), 15, ORANGE, weight="bold")
-    board.text(0.6, 9.8, words, 15, ha="left")
+    board.text(9, 8.3, words, 15, ha="left", va="top", linespacing=1.6)
     return board
 
 
 def _short(value):
     return f"{value:.3g}".replace("-", "−")
+
+
+def _factor(value):
+    return f"({_short(value)})" if value < 0 else _short(value)
 
 
 @picture(
@@ -141,6 +147,9 @@ def _seconds(act):
     return min(times)
 
 
+COLOURS = {"x": BLUE, "w": ORANGE, "t": GREY, "b": INK}  # by the last letter: x and dx, w and dw, dout, db
+
+
 @flipbook(
     "Boxes for a layer: the upstream gradient dout, the input x and the weights w with numbers. Pages show how dx comes "
     "from dout and w, how dw comes from dout and x, and how db is the sum of dout over the batch.",
@@ -155,17 +164,17 @@ def linear_gradients():
         ("db", dout.sum(0)[None], "db = sum over the batch       (M,)", ("dout",)),
     ]
     for name, made, words, used in parts:
-        board = Board(19, 6.6, cell=0.5)
+        board = Board(18.2, 5.4, cell=0.5)
         for key, values, left in (("x", x, 0.8), ("w", w, 5.2), ("dout", dout, 9.6)):
-            board.block(left, 1.4, values, key, BLUE if key in used else GREY, fill=None if key in used else PALE)
+            board.block(left, 1.4, values, key, COLOURS[key[-1]], fill=None if key in used else "#F3F3F3")
         board.arrow((12.2, 2.4), (13.6, 2.4))
-        board.block(14.2, 1.4, made, name, ORANGE)
-        board.text(0.8, 5.2, words, 17, ha="left")
+        board.block(14.2, 1.4, made, name, COLOURS[name[-1]])
+        board.text(0.8, 4.6, words, 17, ha="left")
         yield board
 
 
 @picture(
-    "Left: the loss of a two-layer network on handwritten digits, falling step by step. Right: the weights of twelve hidden "
+    "Left: the loss of a two-layer network on handwritten digits, falling step by step. Right: the weights of fifteen hidden "
     "units as 8 by 8 pictures, dark and light strokes that answer to parts of digits."
 )
 def learn_digits(two_layer_loss=None, hidden=32, steps=150, lr=0.5):
@@ -182,8 +191,8 @@ def learn_digits(two_layer_loss=None, hidden=32, steps=150, lr=0.5):
     figure, panes = axes(width=10, height=3.6, columns=2, width_ratios=[1, 1.3])
     panes[0].plot(losses, color=INK, lw=2.5)
     panes[0].set(title="loss", xlabel="step", ylim=0)
-    w1 = params[0][np.argsort(-np.abs(params[0]).sum(1))[:12]].reshape(2, 6, 8, 8)
-    wall = np.pad(w1, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=np.nan).swapaxes(1, 2).reshape(18, 54)
+    w1 = params[0][np.argsort(-np.abs(params[0]).sum(1))[:15]].reshape(3, 5, 8, 8)
+    wall = np.pad(w1, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=np.nan).swapaxes(1, 2).reshape(27, 45)
     image(panes[1], wall, "weights of hidden units", SIGNED, vmin=-np.nanmax(abs(wall)), vmax=np.nanmax(abs(wall)))
     return figure
 
@@ -206,22 +215,24 @@ def fork(x=3.0):
     """y = x² and z = 2x meet in L = y · z: two ways lead back to x."""
     y, z = x * x, 2 * x
     board, places = (
-        Board(19, 9.6, cell=0.48),
-        {"x": (2, 4.7), "y = x²": (8.5, 2.5), "z = 2x": (8.5, 6.9), "L = y·z": (15.5, 4.7)},
+        Board(18, 12.2, cell=0.46),
+        {"x": (2, 5.6), "y = x²": (8.5, 2.9), "z = 2x": (8.5, 8.4), "L = y·z": (15.5, 5.6)},
     )
     values = {"x": x, "y = x²": y, "z = 2x": z, "L = y·z": y * z}
     grads = {"L = y·z": 1, "y = x²": z, "z = 2x": y, "x": z * 2 * x + y * 2}
     for start, end in (("x", "y = x²"), ("x", "z = 2x"), ("y = x²", "L = y·z"), ("z = 2x", "L = y·z")):
         (x0, y0), (x1, y1) = places[start], places[end]
-        board.arrow((x0 + 1.1, y0 + np.sign(y1 - y0) * 0.5), (x1 - 1.6, y1 - np.sign(y1 - y0) * 0.45), GREY)
+        board.arrow((x0 + 1.4, y0 + np.sign(y1 - y0) * 0.6), (x1 - 1.6, y1 - np.sign(y1 - y0) * 0.6), GREY)
     for name, (left, top) in places.items():
         board.ax.scatter(
             left, top, s=4600 if name != "x" else 1600, color="white", edgecolor=INK, linewidth=2, zorder=4
         )
         board.text(left, top, name, 14, zorder=5, weight="bold")
         board.text(left, top - 1.95, _short(values[name]), 15, BLUE)
-        board.text(left, top + 2, _short(grads[name]), 15, ORANGE, weight="bold")
-    board.text(4, 2.7, f"{_short(z)} · {_short(2 * x)} = {_short(z * 2 * x)}", 14, ORANGE)
-    board.text(4, 6.9, f"{_short(y)} · 2 = {_short(2 * y)}", 14, ORANGE)
-    board.text(0.3, 9.1, f"∂L/∂x = {_short(z * 2 * x)} + {_short(2 * y)} = {_short(grads['x'])}", 16, ORANGE, ha="left")
+        board.text(left, top + 1.95, _short(grads[name]), 15, ORANGE, weight="bold")
+    board.text(4.4, 3.2, f"{_short(z)} · {_factor(2 * x)} = {_short(z * 2 * x)}", 15, ORANGE)
+    board.text(4.4, 8.1, f"{_short(y)} · 2 = {_short(2 * y)}", 15, ORANGE)
+    board.text(
+        0.6, 11.4, f"∂L/∂x = {_short(z * 2 * x)} + {_factor(2 * y)} = {_short(grads['x'])}", 17, ORANGE, ha="left"
+    )
     return board

@@ -9,14 +9,14 @@ from ..plot import BLUE, GREY, INK, ORANGE, PALE, Board, axes, flipbook, panel, 
 @panel(
     "A row of {N} input pixels with {P} zeros at each end, and under it every place of a filter of {F} at stride {S}, a "
     "bar each. Where the last place does not end at the last pixel, the pixels left over are marked.",
-    F=(1, 2, 3, 5),
+    F=(2, 3, 5),
     S=(1, 2, 3),
     P=(0, 1, 2),
 )
 def windows(N=7, F=3, S=1, P=0):
     """Every place of a filter along one direction; sliders for its size F, the stride S and the padding P."""
     padded = N + 2 * P
-    board = Board(max(N + 4, 5) + 9, 9.6, cell=0.5)
+    board = Board(max(N + 4, 5) + 9, 8.9, cell=0.5)
     left = (N + 4 - padded) / 2 + 0.5
     fill = [[PALE if not P <= i < P + N else tint(BLUE, 0.45) for i in range(padded)]]
     values = [[0 if not P <= i < P + N else np.nan for i in range(padded)]]
@@ -40,6 +40,16 @@ def windows(N=7, F=3, S=1, P=0):
     if rest:
         board.text(x, 5.8, f"libraries round down: {count + 1}", 15, GREY, ha="left")
     return board
+
+
+@panel(
+    "A row of {N} input pixels with {P} zeros at each end, and every place of a filter of 5 at stride 2. Whatever the padding, "
+    "one pixel is left over.",
+    P=(0, 1, 2),
+)
+def never_fits(N=8, P=2):
+    """F = 5 and S = 2 on an even width; a slider for the padding."""
+    return windows.__wrapped__(N, F=5, S=2, P=P)
 
 
 @picture(
@@ -95,31 +105,32 @@ def costs(size=64, channels=3, filters=(16, 32, 64), f=3, outputs=1000):
 
 
 @flipbook(
-    "An input of {channels} channels, 4 by 4 pixels, drawn as a stack of planes. The framed pixel is a column of {channels} "
+    "An input of {channels} channels, 3 by 3 pixels, drawn as a stack of planes. The framed pixel is a column of {channels} "
     "numbers; its dot product with each of the {filters} filters, a list of {channels} weights each, gives one pixel in "
     "each of the {filters} maps.",
     label="pixel",
-    start=5,
+    start=4,
 )
 def dot_over_depth(channels=4, filters=2):
     """A 1x1 convolution at work: every pixel on its own, a dot product over depth."""
-    rng = np.random.default_rng(2)
-    x, w = rng.integers(-2, 4, size=(channels, 4, 4)), rng.integers(-1, 3, size=(filters, channels))
+    rng = np.random.default_rng(50)
+    x, w = rng.integers(-2, 4, size=(channels, 3, 3)), rng.integers(-1, 3, size=(filters, channels))
     out = ops.conv2d_forward(x[None].astype(float), w[:, :, None, None].astype(float))[0][0]
-    for i, j in np.ndindex(4, 4):
-        board = Board(23, 5.2 * max(channels, 2) / 2 + 1.6, cell=0.44)
+    for i, j in np.ndindex(3, 3):
+        board = Board(20, 4.4 * max(channels, 2) / 2 + 1.4, cell=0.5)
         for c in range(channels):
             row, column = divmod(c, 2)
-            board.block(0.6 + 5 * column, 1.6 + 5.2 * row, x[c], f"channel {c}", BLUE)
-            board.frame(0.6 + 5 * column + j, 1.6 + 5.2 * row + i)
-        board.block(11.6, 1.6, x[:, i, j][:, None], "pixel", BLUE)
-        board.text(13.4, 1.6 + channels / 2, "·", 26)
-        board.block(14.2, 1.6, w.T, "filters", ORANGE)
-        board.text(14.9 + filters, 1.6 + channels / 2, "=", 22)
+            board.block(0.6 + 4 * column, 1.5 + 4.4 * row, x[c], f"channel {c}", BLUE)
+            board.frame(0.6 + 4 * column + j, 1.5 + 4.4 * row + i)
+        board.block(9.4, 1.5, x[:, i, j][:, None], "pixel", BLUE)
+        board.text(11.1, 1.5 + channels / 2, "·", 40)
+        board.block(11.9, 1.5, w.T, "filters", ORANGE)
+        board.text(12.7 + filters, 1.5 + channels / 2, "=", 22)
         for k in range(filters):
-            shown = np.where(np.arange(16).reshape(4, 4) <= 4 * i + j, out[k], np.nan)
-            board.block(18, 1.6 + 5.2 * k, shown, f"map {k}", GREY)
-            board.frame(18 + j, 1.6 + 5.2 * k + i)
+            shown = np.where(np.arange(9).reshape(3, 3) <= 3 * i + j, out[k], np.nan)
+            board.block(16, 1.5 + 4.4 * k, shown, f"map {k}", GREY)
+            board.frame(16, 1.5 + 4.4 * k, 3, 3, GREY, line=1)
+            board.frame(16 + j, 1.5 + 4.4 * k + i)
         yield board
 
 
@@ -141,7 +152,7 @@ def neurons(size=32, f=5, filters=5):
         at = x + (j + 0.5) / side * edge, y + (i + 0.5) / side * edge
         board.ax.scatter(*at, s=130, color=ORANGE, edgecolor="white", zorder=6)
         if k in (0, filters - 1):
-            board.arrow((0.5 + (j + f / 2) * scale, 1.6 + (i + f / 2) * scale), at, ORANGE, line=1.4)
+            board.arrow((0.5 + (j + f) * scale, 1.6 + (i + f / 2) * scale), at, ORANGE, line=1.8, zorder=5)
     board.text(7.4 + edge / 2, 8.3, f"{side}×{side}×{filters} neurons", 15, GREY)
     count, fan_in = side * side * filters, f * f * 3
     lines = [

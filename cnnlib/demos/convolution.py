@@ -100,7 +100,7 @@ def sliding_window(steps=12, seed=4):
             board.image(9.6, y, photo[c, i : i + 5, j : j + 5], "" if c else "window", 0.48, vmin=0, vmax=1)
             board.image(12.6, y, w[c], "" if c else "filter", 0.48, SIGNED, vmin=-1.6, vmax=1.6)
             board.text(9.4, y + 1.2, colour, 13, GREY, ha="right")
-            board.text(12.3, y + 1.2, "·", 34)
+            board.text(12.3, y + 1.2, "×", 20)
         so_far = np.where(np.arange(out.size).reshape(out.shape) <= stop, out, np.nan)
         board.image(15.9, 1.4, so_far, "map 28×28", 0.185, vmin=out.min(), vmax=out.max())
         board.frame(15.9, 1.4, 28 * 0.185, 28 * 0.185, GREY, line=1)
@@ -127,7 +127,7 @@ def correlation(stride=1, pad=0):
     for step, (i, j) in enumerate(np.ndindex(out.shape)):
         top, left = i * stride, j * stride
         window = xp[top : top + 3, left : left + 3]
-        board = Board(13.5 + len(xp) + len(out) - 3, len(xp) + 3.8)
+        board = Board(max(13.5 + len(xp) + len(out) - 3, 17), len(xp) + 3.2)
         board.block(0.6, 1.4, xp, "x" if pad == 0 else "x in zeros", BLUE, fill=fill)
         board.frame(0.6 + left, 1.4 + top, 3, 3)
         board.block(len(xp) + 2.6, 1.4, W, "w", ORANGE)
@@ -138,7 +138,7 @@ def correlation(stride=1, pad=0):
         board.text(len(xp) + 1.6, 2.9, "⋆", 40)
         board.text(len(xp) + 6.6, 2.9, "=", 24)
         terms = " + ".join(f"{number(b)}·{a}" for a, b in zip(window.ravel(), W.ravel(), strict=True))
-        board.text(0.6, len(xp) + 2.9, f"{terms} = {number(out[i, j])}".replace("+ −", "− "), 14, ha="left")
+        board.text(0.6, len(xp) + 2.4, f"{terms} = {number(out[i, j])}".replace("+ −", "− "), 14, ha="left")
         yield board
 
 

@@ -127,7 +127,7 @@ def losses():
         "logistic": _descend(x, t, ops.logistic_loss_forward, ops.logistic_loss_backward),
         "squared (Adaline)": _least_squares(x, t),
     }
-    figure, panes = axes(4, 2, width=12, height=5.6, sharex="row", sharey="row")
+    figure, panes = axes(4, 2, width=10.5, height=5.4, sharex="row", sharey="row")
     for j, (name, curve) in enumerate(curves.items()):
         panes[0, j].plot(s, s < 0, color=GREY, lw=2, ls="--", drawstyle="steps-mid")
         panes[0, j].plot(s, curve, color=BLUE, lw=3.5)
@@ -200,7 +200,7 @@ def table():
     for x in inputs:
         scores = network.w1 @ x + network.b1
         z = perceptron.step(scores)
-        board = Board(19, 10.4, cell=0.4)
+        board = Board(20.4, 10.4, cell=0.4)
         board.ax.set_ylim(10, -0.4)
         for i, value in enumerate(x):
             for m, weight in enumerate(positives[:, i]):

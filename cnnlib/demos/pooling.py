@@ -1,6 +1,7 @@
 """Lesson 06: what pooling keeps, where its gradient goes, and how far a unit sees."""
 
 import numpy as np
+from matplotlib.patches import Rectangle
 
 from .. import arithmetic, data, ops
 from ..plot import BLUE, GREY, INK, ORANGE, PALE, SIGNED, Board, axes, flipbook, image, panel, picture, tint
@@ -59,15 +60,13 @@ def shift(kind="maximum", letter="R", pixels=2):
     """A letter shifted by 0 to 4 pixels, the answer of an edge filter, and what pooling makes of it."""
     drawn = data.letters(1, letter, size=32, disorder=0).x[0, 0]
     moved = np.pad(drawn, ((0, 0), (pixels, 0)))[:, :32]
-    figure, panes = axes(5, width=11, height=3)
+    figure, panes = axes(5, width=10.5, height=3)
     image(panes[0], 1 - moved, "input", vmin=0, vmax=1)
     under(panes[0], f"shifted by {pixels}")
     names = ["filter's answer", *(f"pooled {n}×{n}" for n in SIZES)]
     for ax, name, values, first in zip(panes[1:], names, pooled(moved, kind), pooled(drawn, kind), strict=True):
         image(ax, values, name, "gray_r", vmin=0, vmax=first.max())
         ax.set_axis_on()
-        ax.set(xticks=[], yticks=[])
-        ax.spines[:].set_visible(True)
         under(ax, f"alike: {alike(values, first):.2f}", color=ORANGE, weight="bold")
     return figure
 
@@ -89,7 +88,11 @@ def alike(one, other):
 
 def under(ax, words, **kwargs):
     """Words below a picture."""
-    ax.text(0.5, -0.1, words, transform=ax.transAxes, ha="center", va="center", **kwargs)
+    framed = ax.axison
+    ax.set_axis_on()
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(framed)
+    ax.set_xlabel(words, **kwargs)
 
 
 TIES = np.array([[1, 7, 2, 0, 8], [0, 2, 7, 1, 3], [4, 0, 6, 2, 2], [2, 5, 1, 3, 0], [6, 0, 2, 6, 1]])
@@ -110,7 +113,7 @@ def max_gradient(stride=2):
     for i, j in np.ndindex(out.shape):
         row, column = divmod(winners[i, j], 5)
         dx[row, column] += dout[i, j]
-        board = Board(24.5, 7.4, cell=0.46)
+        board = Board(24.5, 7.4, cell=0.425)
         board.block(0.6, 1.6, TIES, "x", BLUE)
         board.frame(0.6 + j * stride, 1.6 + i * stride, 3, 3)
         board.frame(0.6 + column, 1.6 + row, colour=ORANGE, line=4)
@@ -131,11 +134,11 @@ def max_gradient(stride=2):
 def shares():
     """The gradient of one window under three kinds of pooling."""
     x = np.array([[1, 2], [2, 4]])
-    board = Board(21.5, 6.4, cell=0.5)
+    board = Board(20, 6.4, cell=0.5)
     board.block(0.8, 2.2, x, "window of x", BLUE)
     board.text(1.8, 5.2, "dout = 10", 16, GREY)
     for k, (kind, (forward, backward)) in enumerate(POOL.items()):
-        left = 6 + 5.4 * k
+        left = 5.6 + 5 * k
         out, cache = forward(x[None, None].astype(float), 2)
         dx = backward(np.full((1, 1, 1, 1), 10.0), cache)[0, 0]
         board.text(left + 1, 0.6, kind, 17, weight="bold")
@@ -155,7 +158,7 @@ def all_edges(name="coffee", size=128):
     maps = ops.conv2d_forward(photo[None, None], np.stack([sobel, sobel.T])[:, None])[0]
     length = ops.l2_pool_features_forward(maps, pieces=2)[0]
     most = np.percentile(length, 99)
-    figure, panes = axes(4, width=11, height=3.1)
+    figure, panes = axes(4, width=10.5, height=3.1)
     image(panes[0], photo, "photograph", vmin=0, vmax=1)
     image(panes[1], maps[0, 0], "feature 1", SIGNED, vmin=-most, vmax=most)
     image(panes[2], maps[0, 1], "feature 2", SIGNED, vmin=-most, vmax=most)
@@ -214,11 +217,11 @@ def field_of_view(layers=((3, 1), (2, 2), (3, 1), (2, 2), (3, 1), (2, 2)), pixel
         if count < 1:
             raise ValueError(f"a layer of {size} does not fit {len(places[-1])} units: give more pixels")
         places.append(np.array([places[-1][k * stride : k * stride + size].mean() for k in range(count)]))
-    wide, top = 15.5, 1.5
+    wide, top = 15.5, 0.9
     unit, rise = wide / pixels, 5.6 / max(len(layers), 1)
     for depth in range(len(layers) + 1):
         field = arithmetic.receptive_field(layers[:depth])
-        board = Board(28.5, 9.1, cell=0.42)
+        board = Board(28.5, 8.5, cell=0.365)
         first = last = len(places[depth]) // 2
         lit = {depth: (first, last)}
         for below in reversed(range(depth)):
@@ -241,18 +244,18 @@ def field_of_view(layers=((3, 1), (2, 2), (3, 1), (2, 2), (3, 1), (2, 2)), pixel
                     ends = [4.6 + unit * (middles[one] + 0.5), 4.6 + unit * (other + 0.5)]
                     board.ax.plot(ends, [y, y + rise], color=ORANGE, lw=1, alpha=0.7, zorder=1)
         board.text(
-            4.6 + wide / 2, 8.3, f"receptive field: {field} pixel{'s' if field > 1 else ''}", 17, ORANGE, weight="bold"
+            4.6 + wide / 2, 7.7, f"receptive field: {field} pixel{'s' if field > 1 else ''}", 17, ORANGE, weight="bold"
         )
-        board.image(21.6, 1.2, photo, scale=scale)
-        corner = [at + (64 - field) / 2 * scale for at in (21.6, 1.2)]
+        board.image(21.6, 0.6, photo, scale=scale)
+        corner = [at + (64 - field) / 2 * scale for at in (21.6, 0.6)]
         board.frame(*corner, field * scale, field * scale, ORANGE, 4)
-        board.text(21.6 + 3.2, 8.3, f"{field}×{field} of 64×64", 16)
+        board.text(21.6 + 3.2, 7.7, f"{field}×{field} of 64×64", 16)
         yield board
 
 
 @picture(
     "A line of {count} handwritten digits. Under it a map with a row for each of the ten digits and a column for each place of "
-    "the window: bright where a layer that was fully connected to single digits finds its digit. Marked is the best row at "
+    "the window: dark where a layer that was fully connected to single digits finds its digit. Marked is the best row at "
     "every digit's own place; {count} digits, of which most are read rightly."
 )
 def read_a_line(count=8, seed=3):
@@ -268,17 +271,17 @@ def read_a_line(count=8, seed=3):
     chosen = np.random.default_rng(seed).choice(len(test.x), count, replace=False)
     line = np.concatenate(list(test.x[chosen, 0].astype(float)), axis=1)
     scores = ops.conv2d_forward(line[None, None], w.reshape(10, 1, 8, 8), b)[0][0, :, 0]
-    figure, panes = axes(1, 2, width=11, height=5.2, height_ratios=(1.1, 2))
+    figure, panes = axes(1, 2, width=10.5, height=5.2, height_ratios=(1.1, 2))
     image(panes[0], line, f"one image of 8×{8 * count}", "gray_r", vmin=0, vmax=1)
     panes[1].imshow(
-        np.pad(scores, ((0, 0), (0, 7)), constant_values=np.nan), aspect="auto", vmin=0, vmax=1, cmap="cividis"
+        np.pad(scores, ((0, 0), (0, 7)), constant_values=np.nan), aspect="auto", vmin=0, vmax=1, cmap="gray_r"
     )
     right = 0
     for k, label in enumerate(test.y[chosen]):
         best = scores[:, 8 * k].argmax()
         right += best == label
-        panes[1].text(8 * k, best, str(best), color="black", ha="center", va="center", fontsize=14, weight="bold",
-                      bbox={"facecolor": "white", "edgecolor": ORANGE, "linewidth": 2, "pad": 2})  # fmt: skip
+        panes[1].add_patch(Rectangle((8 * k - 0.5, best - 0.5), 1, 1, fill=False, edgecolor=ORANGE, lw=3, zorder=3))
+        panes[1].text(8 * k + 0.9, best, str(best), color=ORANGE, va="center", fontsize=16, weight="bold")
     panes[1].set(yticks=range(10), ylabel="digit", xlabel="place of the window", xlim=(-0.5, line.shape[1] - 0.5))
     panes[1].set_title(f"scores of 10 filters 8×8: a map of 10×1×{scores.shape[1]}, {right} of {count} read rightly")
     return figure

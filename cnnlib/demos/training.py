@@ -9,7 +9,7 @@ from .. import data, nn, ops, training
 from ..plot import BLUE, GREY, INK, ORANGE, SIGNED, Board, axes, flipbook, image, panel, picture, tint
 
 LAYERS, UNITS = 10, 256
-SCALES = (0.1, 0.5, 0.8, 1.0, 1.25, 2.0, 10.0)
+SCALES = (0.1, 0.5, 1.0, 2.0, 10.0)
 
 
 @panel(
@@ -38,7 +38,7 @@ def normalised_signal(scale=0.1, batch_norm=True):
 def _by_depth(scale, batch_norm):
     layers = _activations(scale, batch_norm)
     shown = (1, 2, 4, 7, 10)
-    figure, panes = axes(len(shown) + 1, width=11, height=3.4, width_ratios=[1] * len(shown) + [2.1])
+    figure, panes = axes(len(shown) + 1, width=10.5, height=3.4, width_ratios=[1] * len(shown) + [2.1])
     for ax, depth in zip(panes, shown, strict=False):
         values = layers[depth - 1].ravel()
         ax.hist(np.clip(values, 0, 3), bins=np.linspace(0, 3, 25), color=BLUE, density=True)
@@ -227,16 +227,16 @@ def normalise():
         ("out", gamma * x_hat + beta, "times γ = (1, 2, 0.5), plus β = (0, 5, −1)"),
     ]
     for page in range(len(stages)):
-        board = Board(22, 9, cell=0.48)
+        board = Board(22, 9, cell=0.475)
         for k, (name, values, _) in enumerate(stages[: page + 1]):
-            left, colour = 2.4 + 5 * k, (BLUE, GREY, GREY, ORANGE)[k]
-            board.block(left, 1.5, values.round(2), name, colour, size=14, scale=1.25)
-            for row, numbers in ((7.2, values.mean(0)), (8.1, values.std(0))):
+            left, colour = 2.4 + 5 * k, (BLUE, INK, INK, GREY)[k]
+            board.block(left, 1.9, values.round(2), name, colour, size=14, scale=1.25)
+            for row, numbers in ((7.6, values.mean(0)), (8.5, values.std(0))):
                 for j, value in enumerate(numbers):
                     board.text(left + 1.25 * (j + 0.5), row, f"{value + 0.0:.3g}".replace("-", "−"), 14)
-        board.text(2, 7.2, "mean", 14, GREY, ha="right")
-        board.text(2, 8.1, "std", 14, GREY, ha="right")
-        board.text(2.4, 0.25, stages[page][2], 15, ORANGE, ha="left", weight="bold")
+        board.text(2, 7.6, "mean", 14, GREY, ha="right")
+        board.text(2, 8.5, "std", 14, GREY, ha="right")
+        board.text(2.4, 0.35, stages[page][2], 15, ORANGE, ha="left", weight="bold")
         yield board
 
 
@@ -248,14 +248,14 @@ def normalise():
 def masks(p=0.5):
     """Dropout on a digit: what single draws do, and that their mean is the digit."""
     digit, rng = data.digits(size=16)[0].x[3, 0].astype(float), np.random.default_rng(5)
-    figure, panes = axes(7, width=11, height=2.1)
-    kwargs = {"vmin": 0, "vmax": 1.6}
+    figure, panes = axes(7, width=10.5, height=2.1)
+    kwargs = {"vmin": 0, "vmax": 1.2}
     image(panes[0], digit, "digit", **kwargs)
     for ax in panes[1:4]:
         image(ax, ops.dropout_forward(digit, p, rng)[0], f"p = {p:g}", **kwargs)
     for ax, count in zip(panes[4:], (10, 100, 1000), strict=True):
         made = ops.dropout_forward(np.repeat(digit[None], count, 0), p, rng)[0].mean(0)
-        image(ax, made, f"mean of {count}", **kwargs)
+        image(ax, made, f"mean of {count}" if count == 10 else f"of {count}", **kwargs)
     return figure
 
 
@@ -306,7 +306,7 @@ def rim(lam=0.0, examples=100, steps=400, lr=0.3):
     for _ in range(steps):
         _, (dw, db) = network(params, x[:examples], y[:examples])
         params = [params[0] - lr * (dw + 2 * lam * params[0]), params[1] - lr * db]
-    figure, panes = axes(10, width=11, height=2.1)
+    figure, panes = axes(10, width=10.5, height=2.1)
     for k, ax in enumerate(panes):
         image(ax, params[0][k].reshape(8, 8), str(k), SIGNED, vmin=-2.5, vmax=2.5)
     right = _right(params, x, held_out, labels)
@@ -336,7 +336,7 @@ def training_run(train_step=None, steps=200, layers=6, lr=0.02, lam=1e-5):
     """Four real runs. train_step: a student's (net, params, velocities, x, y, lr, momentum, lam), or the course's."""
     step = train_step or _train_step
     x, held_out, y, labels = _digits()
-    figure, panes = axes(2, width=11, height=4, width_ratios=[1.6, 1])
+    figure, panes = axes(2, width=10.5, height=4, width_ratios=[1.6, 1])
     rights = {}
     for name, (factor, norm, momentum, colour, line) in RUNS.items():
         rng, params = np.random.default_rng(4), _he((64, *[64] * layers, 10), factor, norm=norm)
