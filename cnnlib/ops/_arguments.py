@@ -4,13 +4,24 @@ import operator
 
 import numpy as np
 
+from .._numbers import LARGEST, whole
+
 
 def real(values, name):
     """The values as an array of floats: floats keep their precision, integers become float64. Raises TypeError."""
-    values = np.asarray(values)
+    values = array(values, name)
+    return values.astype(values.dtype.newbyteorder("=") if values.dtype.kind == "f" else float, copy=False)
+
+
+def array(values, name):
+    """The values as an array of numbers of any type but complex. Raises TypeError, also for rows of different lengths."""
+    try:
+        values = np.asarray(values)
+    except ValueError:
+        raise TypeError(f"{name} must be an array, but its rows have different lengths") from None
     if values.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, not {values.dtype}")
-    return values if values.dtype.kind == "f" else values.astype(float)
+    return values
 
 
 def images(values, name="x"):
@@ -34,14 +45,17 @@ def pair(value, name, least):
         raise ValueError(f"{name} has {len(values)} numbers, but an image has 2 directions")
     if min(values) < least:
         raise ValueError(f"{name} is {value}, but must be at least {least}")
+    if max(values) > LARGEST:
+        raise ValueError(f"{name} is {value}, but must be at most {LARGEST}")
     return values
 
 
 def which_axis(axis, ndim):
     """The axis counted from the front. Raises ValueError where an array with ndim axes has no such axis, or TypeError."""
-    if not -ndim <= operator.index(axis) < ndim:
+    axis = whole(axis, "axis")
+    if not -ndim <= axis < ndim:
         raise ValueError(f"axis is {axis}, but there are {ndim} axes")
-    return operator.index(axis) % ndim
+    return axis % ndim
 
 
 def same_shape(dout, out_shape):

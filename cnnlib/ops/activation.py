@@ -7,6 +7,7 @@ Source: INRIA, activation functions; CS231n, "Commonly used activation functions
 
 import numpy as np
 
+from .._numbers import number, whole
 from ._arguments import real, same_shape
 from ._masks import masked
 
@@ -66,7 +67,7 @@ def leaky_relu_forward(x, negative_slope=0.01):
     >>> leaky_relu_forward([1, -2], negative_slope=0.1)[0]
     array([ 1. , -0.2])
     """
-    x = real(x, "x")
+    x, negative_slope = real(x, "x"), number(negative_slope, "negative_slope")
     slope = np.where(x > 0, 1, negative_slope).astype(x.dtype)
     return x * slope, slope
 
@@ -82,7 +83,7 @@ def elu_forward(x, alpha=1.0):
     >>> elu_forward([2, 0, -1000])[0]
     array([ 2.,  0., -1.])
     """
-    x = real(x, "x")
+    x, alpha = real(x, "x"), number(alpha, "alpha")
     below = alpha * np.expm1(np.minimum(x, 0))
     out = np.where(x > 0, x, below).astype(x.dtype)
     return out, np.where(x > 0, 1, below + alpha).astype(x.dtype)
@@ -102,8 +103,8 @@ def maxout_forward(x, pieces=2):
     >>> maxout_forward([[1, 2, 3, -4]])[0]
     array([[3., 2.]])
     """
-    x = real(x, "x")
-    if x.ndim < 2 or pieces < 1 or x.shape[1] % pieces:
+    x, pieces = real(x, "x"), whole(pieces, "pieces", 1)
+    if x.ndim < 2 or x.shape[1] % pieces:
         raise ValueError(f"x has shape {x.shape}, but its second axis must divide into {pieces} pieces")
     stack = x.reshape(len(x), pieces, x.shape[1] // pieces, *x.shape[2:])
     out = stack.max(axis=1)

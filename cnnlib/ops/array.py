@@ -6,11 +6,12 @@ the precision of out; the backward passes raise ValueError where dout has anothe
 
 import numpy as np
 
-from ._arguments import real, upstream
+from .._numbers import number
+from ._arguments import real, upstream, which_axis
 
 
 def broadcast_to_forward(x, shape):
-    """x repeated along new axes and axes of length 1, as numpy does.
+    """x repeated along new axes and axes of length 1, as numpy does. Raises ValueError where the shape does not allow it.
 
     >>> broadcast_to_forward([1, 2], (3, 2))[0]
     array([[1., 2.],
@@ -18,7 +19,10 @@ def broadcast_to_forward(x, shape):
            [1., 2.]])
     """
     x = real(x, "x")
-    out = np.broadcast_to(x, shape)
+    try:
+        out = np.broadcast_to(x, shape)
+    except (TypeError, ValueError):
+        raise ValueError(f"x has shape {x.shape}, which cannot be repeated to {shape}") from None
     return out, (x.shape, out.shape, x.dtype)
 
 
@@ -52,12 +56,12 @@ def multiply_backward(dout, cache):
 
 
 def power_forward(x, exponent):
-    """x to the power of one number.
+    """x to the power of one number. Raises TypeError or ValueError for what is no finite number.
 
     >>> power_forward([1, 2, 3], 2)[0]
     array([1., 4., 9.])
     """
-    x = real(x, "x")
+    x, exponent = real(x, "x"), number(exponent, "exponent")
     return x ** np.asarray(exponent, x.dtype), (x, exponent)
 
 
@@ -91,12 +95,16 @@ def matmul_backward(dout, cache):
 
 
 def sum_forward(x, axis=None, keepdims=False):
-    """The sum over an axis, several, or all.
+    """The sum over an axis, several, or all. Raises ValueError where x has no such axis, or TypeError.
 
     >>> sum_forward([[1, 2], [3, 4]], axis=0)[0]
     array([4., 6.])
     """
     x = real(x, "x")
+    if axis is not None:
+        axis = tuple(which_axis(one, x.ndim) for one in (axis if isinstance(axis, tuple | list) else (axis,)))
+        if len(set(axis)) < len(axis):
+            raise ValueError(f"axis is {axis}, but each of the {x.ndim} axes can be summed once only")
     return x.sum(axis=axis, keepdims=keepdims, dtype=x.dtype), (x.shape, axis, x.dtype)
 
 
@@ -111,13 +119,16 @@ def sum_backward(dout, cache):
 
 
 def reshape_forward(x, shape):
-    """The same numbers in another shape; one length may be -1.
+    """The same numbers in another shape; one length may be -1. Raises ValueError where they do not fit into it.
 
     >>> reshape_forward([[1, 2], [3, 4]], (4,))[0]
     array([1., 2., 3., 4.])
     """
     x = real(x, "x")
-    out = x.reshape(shape)
+    try:
+        out = x.reshape(shape)
+    except (TypeError, ValueError):
+        raise ValueError(f"x has shape {x.shape}, and its {x.size} numbers do not fit into {shape}") from None
     return out, (x.shape, out.shape, x.dtype)
 
 
@@ -128,14 +139,17 @@ def reshape_backward(dout, cache):
 
 
 def transpose_forward(x, axes=None):
-    """The axes in another order, reversed where none is given.
+    """The axes in another order, reversed where none is given. Raises ValueError unless each axis comes once.
 
     >>> transpose_forward([[1, 2], [3, 4]])[0]
     array([[1., 3.],
            [2., 4.]])
     """
     x = real(x, "x")
-    out = x.transpose(axes)
+    try:
+        out = x.transpose(axes)
+    except (TypeError, ValueError):  # numpy's AxisError is a ValueError
+        raise ValueError(f"x has {x.ndim} axes, so axes must be these in some order, not {axes}") from None
     return out, (axes, out.shape, x.dtype)
 
 
@@ -147,7 +161,7 @@ def transpose_backward(dout, cache):
 
 
 def getitem_forward(x, index):
-    """x[index] as numpy has it: slices, integers, arrays of integers.
+    """x[index] as numpy has it: slices, integers, arrays of integers. Raises IndexError where there is nothing.
 
     >>> getitem_forward([[1, 2], [3, 4]], (slice(None), [0, 0]))[0]
     array([[1., 1.],

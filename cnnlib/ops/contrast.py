@@ -1,10 +1,9 @@
 """Normalisation by the neighbours: a strong response is weakened where those around it are strong too."""
 
-import operator
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from .._numbers import number, whole
 from ._arguments import images, pair, real, upstream
 
 
@@ -12,17 +11,16 @@ def local_response_norm_forward(x, size=5, alpha=1e-4, beta=0.75, k=1.0):
     """out = x / (k + alpha/size · the sum of x² over `size` neighbouring channels)^beta, cut off at the first and last.
 
     x: (N, C, H, W); as in PyTorch. AlexNet has size 5, k = 2, beta 0.75 and 1e-4 for alpha/size, so alpha = 5e-4 here.
-    Returns out and a cache. Raises ValueError for a size below 1.
+    Returns out and a cache. Raises ValueError for a size below 1, a k that is not above 0 or an alpha below 0, TypeError
+    for what is no number.
     Source: A. Krizhevsky et al., "ImageNet Classification with Deep CNNs", 2012.
 
     >>> local_response_norm_forward(np.ones((1, 2, 1, 1)), size=2, alpha=2, beta=1)[0].ravel()  # 1/(1+1), 1/(1+2)
     array([0.5       , 0.33333333])
     """
-    x = images(x)
-    if operator.index(size) < 1:
-        raise ValueError(f"size is {size}, but must be at least 1")
-    share = x.dtype.type(alpha / size)
-    scale = x.dtype.type(k) + share * _neighbours(x * x, size // 2, (size - 1) // 2)
+    x, size, beta = images(x), whole(size, "size", 1), number(beta, "beta")
+    share = x.dtype.type(number(alpha, "alpha", least=0) / size)
+    scale = x.dtype.type(number(k, "k", above=0)) + share * _neighbours(x * x, size // 2, (size - 1) // 2)
     power = scale ** x.dtype.type(-beta)
     return x * power, (x, scale, power, size, share, beta)
 
@@ -49,7 +47,7 @@ def local_contrast_norm_forward(x, kernel_size=9, window=None, eps=1e-4):
     >>> bool(local_contrast_norm_forward(np.full((1, 1, 4, 4), 7.0), 3)[0].round(6).any())  # a flat wall has no contrast
     False
     """
-    x = images(x)
+    x, eps = images(x), number(eps, "eps", above=0)
     window = _weights(kernel_size, window).astype(x.dtype)
     met = _correlate(np.ones((1, *x.shape[2:]), x.dtype), window)[:, None]
     v = x - _mean_around(x, window, met)
@@ -87,7 +85,7 @@ def _weights(kernel_size, window):
     if window.ndim != 2 or window.shape[0] % 2 == 0 or window.shape[1] % 2 == 0:
         raise ValueError(f"the window has shape {window.shape}, but needs two odd lengths, so that it has a middle")
     middle = window[window.shape[0] // 2, window.shape[1] // 2]
-    if not (window.min() >= 0 and middle > 0):
+    if not (window.min() >= 0 and middle > 0 and np.isfinite(window).all()):
         raise ValueError(
             f"the window has {window.min():g} at its least and {middle:g} in its middle: give positive weights"
         )

@@ -11,14 +11,14 @@ P. Simard, "High Performance Convolutional Neural Networks for Document Processi
 """
 
 import math
-import operator
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from .._numbers import whole
 from . import fast
 from ._algorithm import chosen
-from ._arguments import pair, real, same_shape
+from ._arguments import array, pair, real, same_shape
 
 
 def conv2d_forward(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, algo=None):
@@ -97,7 +97,7 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1):
     array([[0, 1, 3, 4],
            [1, 2, 4, 5]])
     """
-    x = np.asarray(x)
+    x = array(x, "x")
     size, stride = pair(kernel_size, "kernel_size", 1), pair(stride, "stride", 1)
     padding, dilation = pair(padding, "padding", 0), pair(dilation, "dilation", 1)
     oh, ow = _output_size(x.shape, size, stride, padding, dilation)
@@ -121,7 +121,7 @@ def col2im(cols, x_shape, kernel_size, stride=1, padding=0, dilation=1):
     array([[[[1., 2., 1.],
              [1., 2., 1.]]]])
     """
-    cols = np.asarray(cols)
+    cols = array(cols, "cols")
     size, stride = pair(kernel_size, "kernel_size", 1), pair(stride, "stride", 1)
     padding, dilation = pair(padding, "padding", 0), pair(dilation, "dilation", 1)
     oh, ow = _output_size(x_shape, size, stride, padding, dilation)
@@ -180,9 +180,7 @@ def _check_channels(x, w, b, groups):
         raise ValueError(f"w has {w.ndim} axes, but filters need 4: (K, C/groups, FH, FW)")
     if min(w.shape[2:]) < 1:
         raise ValueError(f"the filters have {w.shape[2]} x {w.shape[3]} weights, but need at least 1 x 1")
-    channels, filters, groups = x.shape[1], len(w), operator.index(groups)
-    if groups < 1:
-        raise ValueError(f"groups is {groups}, but must be at least 1")
+    channels, filters, groups = x.shape[1], len(w), whole(groups, "groups", 1)
     if channels % groups or filters % groups:
         raise ValueError(f"{channels} channels and {filters} filters do not divide into {groups} groups")
     if channels != w.shape[1] * groups:

@@ -10,10 +10,10 @@ deep learning", 2016, chapter 4.
 """
 
 import math
-import operator
 
 import numpy as np
 
+from .._numbers import whole
 from ._algorithm import chosen, quick
 from ._arguments import images, pair, real, upstream
 from .conv import col2im, conv2d_backward, conv2d_forward
@@ -111,9 +111,7 @@ def _check_channels(x, w, b, groups):
         raise ValueError(f"w has {w.ndim} axes, but filters need 4: (C, K/groups, FH, FW)")
     if min(w.shape[2:]) < 1:
         raise ValueError(f"the filters have {w.shape[2]} x {w.shape[3]} weights, but need at least 1 x 1")
-    channels, groups = x.shape[1], operator.index(groups)
-    if groups < 1:
-        raise ValueError(f"groups is {groups}, but must be at least 1")
+    channels, groups = x.shape[1], whole(groups, "groups", 1)
     if channels != len(w):
         raise ValueError(f"x has {channels} channels, but w is made for {len(w)}")
     if channels % groups:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._numbers import number
 from ._arguments import real, upstream
 
 
@@ -16,7 +17,7 @@ def dropout_forward(x, p=0.5, rng=None, training=True):
     array([2., 2., 2., 0., 0., 0.])
     """
     x = real(x, "x")
-    if not 0 <= p < 1:
+    if number(p, "p", least=0) >= 1:
         raise ValueError(f"p is {p}, but must be at least 0 and below 1")
     if not training or p == 0:
         return x, (x.shape, x.dtype, None)

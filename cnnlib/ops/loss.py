@@ -6,7 +6,8 @@ loss is one number, 1 where nothing comes after it.
 
 import numpy as np
 
-from ._arguments import real
+from .._numbers import number, whole
+from ._arguments import array, real
 from .softmax import log_softmax_forward
 
 
@@ -51,7 +52,7 @@ def hinge_forward(scores, labels, margin=1.0):
     if scores.ndim != 2:
         raise ValueError(f"scores has shape {scores.shape}, but needs (N, C)")
     labels, _ = _classes(scores, labels, None)
-    lacks = scores - np.take_along_axis(scores, labels[:, None], axis=1) + scores.dtype.type(margin)
+    lacks = scores - np.take_along_axis(scores, labels[:, None], axis=1) + scores.dtype.type(number(margin, "margin"))
     np.put_along_axis(lacks, labels[:, None], 0, axis=1)
     return np.maximum(lacks, 0).sum() / len(scores), (lacks > 0, labels, scores.dtype)
 
@@ -160,9 +161,7 @@ def smooth_l1_forward(prediction, target, beta=1.0):
     1.3125
     """
     prediction, target = _two(prediction, target, "prediction", "target")
-    if not beta > 0:
-        raise ValueError(f"beta is {beta}, but must be larger than 0")
-    off, beta = prediction - target, prediction.dtype.type(beta)
+    off, beta = prediction - target, prediction.dtype.type(number(beta, "beta", above=0))
     slope = np.clip(off / beta, -1, 1)
     return np.mean(slope * (off - slope * beta / 2)), slope
 
@@ -177,14 +176,12 @@ def smooth_l1_backward(dout, cache):
 
 def _classes(scores, labels, ignore_index):
     """The labels as whole numbers (0 where they are not counted), and which are counted."""
-    labels = np.asarray(labels)
+    labels = array(labels, "labels")
     if scores.ndim < 2 or labels.shape != scores.shape[:1] + scores.shape[2:]:
         raise ValueError(
             f"scores has shape {scores.shape}, labels {labels.shape}, but they must be (N, C, ...) and (N, ...)"
         )
-    if labels.dtype.kind not in "iufb":
-        raise TypeError(f"labels must hold whole numbers, not {labels.dtype}")
-    counted = np.ones(labels.shape, bool) if ignore_index is None else labels != ignore_index
+    counted = np.ones(labels.shape, bool) if ignore_index is None else labels != whole(ignore_index, "ignore_index")
     if not counted.any():
         raise ValueError("there is no label to learn from: the batch is empty, or all of it is ignored")
     classes = scores.shape[1]

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._numbers import number
 from ._algorithm import chosen, quick
 from ._arguments import real, upstream, which_axis
 
@@ -43,15 +44,19 @@ def batch_norm_forward(x, weight, bias, running_mean=None, running_var=None, eps
     if x.ndim < 2:
         raise ValueError(f"x has {x.ndim} axes, but needs at least 2: (N, C, ...)")
     weight, bias = _one_a_channel(weight, "weight", x), _one_a_channel(bias, "bias", x)
-    batch, fast = running_mean is None or running_var is None, quick("normal", algo, x)
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("of running_mean and running_var one is None, but both or neither must be given")
+    batch, fast = running_mean is None, quick("normal", algo, x)
     if batch:
         if not x.size:
             raise ValueError(f"x has shape {x.shape}: there is no number to take a mean of")
         mean, var = fast.statistics(x) if fast else (x.mean(_all_but_channels(x)), x.var(_all_but_channels(x)))
     else:
         mean, var = _one_a_channel(running_mean, "running_mean", x), _one_a_channel(running_var, "running_var", x)
+        if np.any(var < 0):
+            raise ValueError(f"running_var holds {var.min():g}, but a variance is at least 0")
         mean, var = mean.copy(), var.copy()  # a layer goes on changing its own before the backward pass
-    inverse = 1 / np.sqrt(var + x.dtype.type(eps))
+    inverse = 1 / np.sqrt(var + x.dtype.type(number(eps, "eps", least=0)))
     cache = BatchNormCache(x, weight, mean, var, inverse, batch, chosen(algo))
     if fast:
         return fast.forward(x, mean, inverse, weight, bias), cache

@@ -9,8 +9,9 @@ Source: CS231n (Samara), "Pooling layer"; MVA, "Pooling Layer: Examples"; INRIA,
 
 import numpy as np
 
+from .._numbers import whole
 from ._algorithm import quick
-from ._arguments import images, pair, real, upstream
+from ._arguments import array, images, pair, real, upstream
 from ._windows import directions
 
 # -------------------------------------------------------------------------------------------------------------- maximum
@@ -83,7 +84,7 @@ def max_unpool2d_forward(x, switches, kernel_size, stride=None, padding=0, outpu
     array([[[[0., 0., 0., 0.],
              [0., 6., 0., 8.]]]])
     """
-    x, switches = images(x), np.asarray(switches)
+    x, switches = images(x), array(switches, "switches")
     if switches.dtype.kind not in "iu":
         raise TypeError(f"switches must hold integers, not {switches.dtype}")
     if switches.shape != x.shape:
@@ -220,8 +221,8 @@ def l2_pool_features_forward(x, pieces=2):
     >>> l2_pool_features_forward([[3, 4, 5, 12]])[0]
     array([[ 5., 13.]])
     """
-    x = real(x, "x")
-    if x.ndim < 2 or pieces < 1 or x.shape[1] % pieces:
+    x, pieces = real(x, "x"), whole(pieces, "pieces", 1)
+    if x.ndim < 2 or x.shape[1] % pieces:
         raise ValueError(f"x has shape {x.shape}, but its second axis must divide into groups of {pieces}")
     groups = x.reshape(len(x), x.shape[1] // pieces, pieces, *x.shape[2:])
     out = np.sqrt((groups * groups).sum(axis=2))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._numbers import LARGEST, number
 from ._arguments import images, pair, real, upstream
 
 
@@ -12,7 +13,8 @@ def roi_pool_forward(x, boxes, output_size, spatial_scale=1.0):
     image, of which spatial_scale is the map's part; output_size: cells, an integer or a pair. The corners are rounded
     (halves away from 0), both belong to the box, and cells may overlap by a pixel; a cell outside the map is 0. Of equal
     numbers the first wins, row by row.
-    Returns out (R, C, rows, columns) and a cache. Raises ValueError for boxes of another shape or of an unknown image.
+    Returns out (R, C, rows, columns) and a cache. Raises ValueError for boxes of another shape or of an unknown image, and
+    for a spatial_scale that is not above 0.
     Source: R. Girshick, "Fast R-CNN", 2015, and its code; as torchvision's roi_pool.
 
     >>> roi_pool_forward(np.arange(16.0).reshape(1, 1, 4, 4), [[0, 0, 0, 3, 3]], 2)[0]
@@ -22,14 +24,15 @@ def roi_pool_forward(x, boxes, output_size, spatial_scale=1.0):
     x, boxes, (rows, columns) = images(x), real(boxes, "boxes"), pair(output_size, "output_size", 1)
     if boxes.ndim != 2 or boxes.shape[1] != 5:
         raise ValueError(f"boxes has shape {boxes.shape}, but needs (R, 5): image, x1, y1, x2, y2")
-    if not np.isfinite(boxes).all():
-        raise ValueError("boxes must hold finite numbers")
+    scaled = boxes[:, 1:] * number(spatial_scale, "spatial_scale", above=0)
+    if not np.all(np.abs(scaled.astype(float)) <= LARGEST) or not np.isfinite(boxes).all():
+        raise ValueError(f"boxes must hold finite numbers, none larger than {LARGEST} pixels of the map")
     which = boxes[:, 0].astype(int)
     unknown = (which != boxes[:, 0]) | (which < 0) | (which >= len(x))
     if unknown.any():
         raise ValueError(f"a box lies in image {boxes[unknown, 0][0]:g}, but there are {len(x)} images, counted from 0")
     _, c, h, w = x.shape
-    corners = _rounded(boxes[:, 1:] * spatial_scale)
+    corners = _rounded(scaled)
     out, winner = np.zeros((len(boxes), c, rows, columns), x.dtype), np.full((len(boxes), c, rows, columns), -1)
     for r, (image, (x1, y1, x2, y2)) in enumerate(zip(which, corners, strict=True)):
         ups, downs = _cells(y1, y2, rows, h)

@@ -5,6 +5,7 @@ out may be a view of x, and a gradient a view of dout, as numpy's own reshape an
 
 import numpy as np
 
+from .._numbers import whole
 from ._arguments import images, pair, real, upstream, which_axis
 
 
@@ -83,8 +84,8 @@ def crop_forward(x, top, left, height, width):
     >>> crop_forward([[[[1, 2, 3]]]], 0, 1, 1, 2)[0]
     array([[[[2., 3.]]]])
     """
-    x, (top, left) = images(x), pair((top, left), "(top, left)", 0)
-    height, width = pair((height, width), "(height, width)", 1)
+    x, top, left = images(x), whole(top, "top", 0), whole(left, "left", 0)
+    height, width = whole(height, "height", 1), whole(width, "width", 1)
     for what, start, length, n in (("rows", top, height, x.shape[2]), ("columns", left, width, x.shape[3])):
         if start + length > n:
             raise ValueError(f"{what} {start} to {start + length - 1} were asked for, but the image has 0 to {n - 1}")

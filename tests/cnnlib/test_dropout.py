@@ -69,7 +69,7 @@ def test_precision_and_arguments(training, dtype, expected):
 @pytest.mark.parametrize("p", [-0.1, 1, 1.5, np.nan])
 def test_p_is_a_probability_below_1(p):
     for training in (True, False):
-        with pytest.raises(ValueError, match=f"p is {p}, but must be at least 0 and below 1"):
+        with pytest.raises(ValueError, match=f"p is {p}, but must be .*at least 0"):
             ops.dropout_forward(np.ones(3), p, np.random.default_rng(0), training=training)
 
 
