@@ -16,6 +16,7 @@ import pytest
 
 from autograder.build import BuildError, build, lessons, stale
 from autograder.sandbox import stage, withheld_file
+from cnnlib.check import notebook
 
 ROOT = Path(__file__).parents[1]
 BEGIN = "### BEGIN HIDDEN TESTS"
@@ -383,6 +384,49 @@ def test_what_is_withheld_in_grading_is_closed_at_home(path):
     nb = read(ROOT, "notebooks", path.stem)
     called = re.search(r"check\.withhold\((.*?)\)", labelled(nb)["setup"].source, re.DOTALL)
     assert re.findall(r'"(.*?)"', called[1]) == nb.metadata.autograder.withheld
+
+
+def offered(files):
+    """The public functions and classes that files (or the files of a folder) define."""
+    paths = [path for file in files for path in ([file] if file.is_file() else file.glob("*.py"))]
+    nodes = [node for path in paths for node in ast.parse(path.read_text(encoding="utf-8")).body]
+    return {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef) and not n.name.startswith("_")}
+
+
+@each_lesson
+def test_what_is_closed_at_home_is_what_grading_closes(path, monkeypatch):
+    """Grading puts stand-ins in the place of whole files, so all that such a file offers is closed at home too; no more."""
+    withheld = read(ROOT, "notebooks", path.stem).metadata.autograder.withheld
+    files = {withheld_file(name) for name in withheld}
+    monkeypatch.setattr(notebook, "live", lambda: True)
+    monkeypatch.setattr(notebook, "_closed", tuple(withheld))
+    ops = vars(importlib.import_module("cnnlib.ops"))
+    functions = {name for name, value in ops.items() if inspect.isfunction(value)}
+    before = {name: ops[name] for name in functions}
+    with notebook.closed():
+        closed = {name for name in functions if ops[name] is not before[name]}
+    homes = {name: Path(inspect.getfile(before[name])) for name in functions}
+    assert closed == {name for name in functions if homes[name] in files or homes[name].parent in files}
+    assert closed <= offered(files)
+    for name in withheld:
+        module, _, function = name.rpartition(".")
+        with notebook.closed():
+            value = getattr(importlib.import_module(module), function)
+        assert inspect.ismodule(value) or "_stand_in" in value.__qualname__
+
+
+INNOCENT = """
+import numpy as np
+from cnnlib import ops
+x, w = np.ones((1, 1, 5, 4)), np.ones((4, 3, 1, 1, 2, 2))
+print(ops.locally_connected2d_forward(x, w, None)[0].sum(), ops.upsample_nearest_forward(x, 2)[0].shape)
+"""
+
+
+def test_innocent_ops_of_the_pooling_lesson_work_in_grading(tmp_path):
+    stage(tmp_path, tuple(read(ROOT, "notebooks", "06_pooling").metadata.autograder.withheld))
+    run = subprocess.run([sys.executable, "-c", INNOCENT], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.stdout.strip() == "48.0 (1, 1, 10, 8)", run.stderr[-2000:]
 
 
 def test_a_function_that_the_library_has_and_does_not_withhold_is_found():
