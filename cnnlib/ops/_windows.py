@@ -4,6 +4,7 @@ A maximum of rows of maxima is the maximum of all, and so with sums. Pooling the
 other, FH + FW steps instead of FH·FW. Padding needs no memory: outside the image, no pixel is met.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +59,7 @@ class Direction(NamedTuple):
         return np.empty_like(x, dtype, shape=(*x.shape[: self.axis], length, *x.shape[self.axis + 1 :]))
 
 
+@lru_cache
 def directions(x_shape, kernel_size, stride, padding, dilation=(1, 1)):
     """The two directions of images (N, C, H, W): down the rows, and along the columns. The others are pairs.
 

@@ -12,6 +12,8 @@ NaN wins against every number, but is larger than none. So the comparisons count
 it has, they are repeated in the plain way's words. Images are taken so many at a time as fit into the cache.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from .._masks import bits
@@ -63,8 +65,9 @@ def _maxima(x, direction, beats, wins, out):
         for windows, pixels in _first_meetings(direction):
             out[windows] = x[pixels]
     else:
-        ((_, largest),) = ((windows, x[pixels]) for windows, pixels in _first_meetings(direction))  # no copy
-    for offset, windows, pixels in direction.meetings():
+        ((_, pixels),) = _first_meetings(direction)
+        largest = x[pixels]  # no copy
+    for offset, windows, pixels in _meetings(direction):
         if offset:
             beats(x[pixels], largest[windows], out=wins[offset - 1][windows])
             np.maximum(x[pixels], largest[windows], out=out[windows])
@@ -79,7 +82,7 @@ def _send_back(dout, direction, wins, dx):
         dx[...] = 0
     left, won = (scratch(name, dout.shape, bits(dout).dtype) for name in ("left", "won"))
     left[...] = bits(dout)
-    for offset, windows, pixels in reversed(list(direction.meetings())):
+    for offset, windows, pixels in reversed(_meetings(direction)):
         if offset:
             np.multiply(left[windows], wins[offset - 1][windows], out=won[windows])
             _give(dx, pixels, won[windows], direction, offset)
@@ -115,18 +118,25 @@ def _beats(new, old, out):
     np.logical_and(out, old == old, out=out)
 
 
+@lru_cache
+def _meetings(direction):
+    return tuple(direction.meetings())
+
+
+@lru_cache
 def _first_meetings(direction):
     """Windows, and the first pixel of each: all at once those that start in the image, the others one by one."""
     before = (slice(None),) * direction.axis
     first = direction.first_offsets()
-    inside = np.count_nonzero(first)
-    for window in range(inside):
-        pixel = direction.pixel(first)[window]
-        yield (*before, slice(window, window + 1)), (*before, slice(pixel, pixel + 1))
-    start = inside * direction.stride - direction.padding
-    end = start + (direction.windows - inside - 1) * direction.stride + 1
-    if inside < direction.windows:
-        yield (*before, slice(inside, None)), (*before, slice(start, end, direction.stride))
+    outside = np.count_nonzero(first)
+    pairs = [
+        ((*before, slice(i, i + 1)), (*before, slice(p, p + 1))) for i, p in enumerate(direction.pixel(first)[:outside])
+    ]
+    if outside < direction.windows:
+        start = outside * direction.stride - direction.padding
+        end = start + (direction.windows - outside - 1) * direction.stride + 1
+        pairs.append(((*before, slice(outside, None)), (*before, slice(start, end, direction.stride))))
+    return tuple(pairs)
 
 
 def _directions(*directions):
