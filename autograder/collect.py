@@ -3,7 +3,6 @@
 `collected/LESSON.csv` says what became of every submission; what was not taken is kept beside it, never dropped.
 """
 
-import csv
 import hashlib
 import os
 import re
@@ -11,7 +10,7 @@ import shutil
 import stat
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -24,35 +23,12 @@ from rich.console import Console
 
 from autograder import archive, lms, overlay, roster
 from autograder.archive import Refused, plain
+from autograder.collected import STATES, Found, lateness, read, record
 from autograder.lms import Attempt
 from autograder.problem import Problem
 
-STATES = {
-    "taken": "to be graded",
-    "unchanged": "already collected",
-    "older": "older, kept aside",
-    "duplicate": "which counts is not clear",
-    "unknown": "whose is not known",
-    "unreadable": "not readable",
-    "missing": "handed in nothing",
-}
 SUBMISSION_BYTES = 50 << 20
 SHOWN = 40  # sentences in the terminal; the file has them all
-
-
-@dataclass
-class Found:
-    """One line of `collected/LESSON.csv`."""
-
-    student: str
-    state: str
-    late: str = ""
-    submitted: str = ""  # UTC
-    origin: str = ""  # the file or folder in the export
-    form: str = ""
-    lms_id: str = ""
-    key: str = ""  # how the system named this submission: needed to give feedback back
-    sentence: str = ""
 
 
 @dataclass
@@ -119,7 +95,8 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
         for source in sources:
             job.read(Path(source), form)
         lines = job.settle()
-    return _record(output / "collected" / f"{lesson}.csv", lines, students), job.forms
+    names = {Path(source).resolve().name for source in sources}
+    return record(output / "collected" / f"{lesson}.csv", lines, students, names), job.forms
 
 
 def load(gradebook, students: roster.Roster):
@@ -173,7 +150,7 @@ class _Job:
         self.attempts, self.lines, self.forms = {}, [], set()
         self.called = {}  # by id, the numbers that the system has for it: more than one, and it is not one student
         self.recorded = {}  # by student, how the system named what was collected before
-        for line in read_record(output / "collected" / f"{lesson}.csv"):
+        for line in read(output / "collected" / f"{lesson}.csv"):
             if line.state in ("taken", "unchanged"):
                 self.recorded[line.student] = line.key
             if line.state not in ("missing", "unknown"):
@@ -181,6 +158,7 @@ class _Job:
 
     def read(self, source, form):
         """Stage the attempts of one source."""
+        source = source.resolve()
         try:
             with archive.opened(source) as (entries, refused):
                 room = shutil.disk_usage(self.output).free
@@ -192,9 +170,9 @@ class _Job:
                 found, attempts, left = lms.recognise(entries, self.lesson, form, self.zone, self.notebooks)
                 self.forms.add(found)
                 for name, why in refused:
-                    self._refused(name, why, found, {attempt.key: attempt for attempt in attempts})
+                    self._refused(source, name, why, found, {attempt.key: attempt for attempt in attempts})
                 for entry in left:
-                    self._stray(entry, found)
+                    self._stray(source, entry, found)
                 if not attempts and not left and not refused:
                     raise Problem(f"{source} is empty; give the folder or zip that holds the submissions.")
                 for attempt in attempts:
@@ -205,7 +183,7 @@ class _Job:
         except Refused as problem:
             raise Problem(f"{source} was not unpacked: {problem}") from None
 
-    def _refused(self, name, why, form, attempts):
+    def _refused(self, source, name, why, form, attempts):
         """A note for the submission that a refused file belongs to, or a line if it is all that was handed in."""
         entry = archive.Entry(name, 0, lambda: b"")
         _, found, _ = lms.recognise([entry], self.lesson, form, self.zone, self.notebooks)
@@ -219,7 +197,7 @@ class _Job:
             Found(
                 student or "",
                 "unreadable",
-                origin=name,
+                origin=f"{source.name}/{name}",
                 form=form,
                 lms_id=about.lms_id,
                 key=about.key,
@@ -227,13 +205,15 @@ class _Job:
             )
         )
 
-    def _stray(self, entry, form):
+    def _stray(self, source, entry, form):
         """A notebook whose name does not follow the export's; an index page or a list of grades is none."""
         if entry.path.lower().endswith((".ipynb", ".zip")) and not (form == "nbgrader" and len(entry.parts) >= 3):
             sentence = f"its place does not say whose it is: in this export (read as {form}) it has another form. "
             sentence += "Put it in a folder of the student's name and collect that folder."
             kept = self._keep(entry, "unknown")
-            self.lines.append(Found("", "unknown", origin=entry.path, form=form, sentence=sentence + kept))
+            self.lines.append(
+                Found("", "unknown", origin=f"{source.name}/{entry.path}", form=form, sentence=sentence + kept)
+            )
 
     def _keep(self, entry, state):
         target = self.aside / state / entry.path
@@ -522,55 +502,3 @@ def _free(path):
         number += 1
         free = path.with_name(f"{path.stem} ({number}){path.suffix}")
     return free
-
-
-def lateness(seconds: float) -> str:
-    """How late, in words; nothing for what was in time.
-
-    >>> lateness(-5), lateness(30), lateness(5400), lateness(200000)
-    ('', 'under a minute', '1 h 30 min', '2 days 7 h')
-    """
-    minutes = int(seconds // 60)
-    if seconds <= 0:
-        return ""
-    if minutes == 0:
-        return "under a minute"
-    days, hours = minutes // 1440, minutes // 60 % 24
-    if days:
-        return f"{days} day{'s' * (days > 1)}" + (f" {hours} h" if hours else "")
-    return (f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h") if hours else f"{minutes} min"
-
-
-def _record(path, lines, students):
-    """Write the lines; those of earlier runs stay for what this run did not see."""
-    seen = {line.key for line in lines} - {""}
-    replaced = {(line.student, line.submitted) for line in lines if line.state == "older" and not line.key}
-    for line in read_record(path):
-        moved = line.state in ("taken", "unchanged", "unreadable") and (line.student, line.submitted) in replaced
-        if line.state != "missing" and line.key not in seen and not moved:
-            lines.append(line)
-    there = {line.student for line in lines}
-    lines += [Found(s.id, "missing", sentence="Nothing was handed in.") for s in students.students if s.id not in there]
-    order = list(STATES)
-    lines.sort(key=lambda line: (order.index(line.state) if line.state in order else 9, line.student, line.origin))
-    names = [f.name for f in fields(Found)]
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", newline="", encoding="utf-8-sig") as file:  # a spreadsheet then reads it as UTF-8
-        writer = csv.writer(file)
-        writer.writerow(names)
-        writer.writerows([[roster.marked(getattr(line, name)) for name in names] for line in lines])
-    os.replace(temporary, path)
-    return lines
-
-
-def read_record(path: Path) -> list[Found]:
-    """The lines of an earlier run; none where there was none or where the file was changed beyond recognition."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        names = {f.name for f in fields(Found)}
-        return [
-            Found(**{name: roster.unmarked(row.get(name) or "") for name in names})
-            for row in csv.DictReader(file)
-            if (row.get("student") or row.get("origin")) and row.get("state")
-        ]

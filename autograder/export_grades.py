@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from autograder import roster, scores
-from autograder.collect import read_record
+from autograder.collected import read as read_record
 from autograder.problem import Problem
 from autograder.roster import marked
 

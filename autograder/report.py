@@ -15,7 +15,7 @@ import jinja2
 
 from autograder import scores, similarity
 from autograder.archive import plain
-from autograder.collect import read_record
+from autograder.collected import read as read_record
 from autograder.execute import NOT_ISOLATED
 from autograder.graded import cells, look_at_all, sentences
 

@@ -7,7 +7,7 @@ from nbgrader.api import Gradebook
 from sqlalchemy import text
 
 from autograder.archive import plain
-from autograder.collect import lateness
+from autograder.collected import lateness
 from autograder.problem import Problem
 
 GRADES = """

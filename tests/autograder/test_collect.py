@@ -458,3 +458,23 @@ def test_a_late_submission_loses_points_in_the_gradebook(course, collect, isolat
         lost = {s: gradebook.find_submission(LESSON, s).late_submission_penalty for s in ("ada", "bob")}
     assert lost == {"ada": 0, "bob": 4}
     assert json.dumps(lost)
+
+
+def test_what_was_mended_is_no_longer_wrong(course, collect):
+    flat = course / "flat"
+    flat.mkdir()
+    (flat / FILE).write_text(notebook("ada"))
+    (flat / "zoe.ipynb").write_text(notebook("zoe"))
+    assert collect(flat)[0] == 1 and collect(flat)[0] == 1
+    assert [row["state"] for row in lines(course)] == ["unchanged", "unknown", "missing", "missing"]  # once, not twice
+    (flat / FILE).rename(flat / "ada.ipynb")
+    assert collect(flat)[0] == 0
+    assert state(course) == {"ada": "taken", "zoe": "unchanged", "bob": "missing"}
+
+
+def test_the_record_may_come_back_from_a_spreadsheet(course, collect):
+    path = zipped(course / "m.zip", {f"Zoë O'Neil_2_assignsubmission_file_/{FILE}": notebook("zoe")})
+    collect(path)
+    record = course / "collected" / f"{LESSON}.csv"
+    record.write_bytes(record.read_text(encoding="utf-8-sig").replace(",", ";").encode("cp1252"))
+    assert collect(path)[0] == 0 and state(course)["zoe"] == "unchanged"

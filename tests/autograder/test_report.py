@@ -17,7 +17,7 @@ from traitlets.config import Config
 
 from autograder import cli, mistakes, report, similarity
 from autograder import graded as graded_notebooks
-from autograder.collect import Found, _record
+from autograder.collected import Found, read, record
 from autograder.execute import NOTE, configure
 from autograder.roster import Roster
 from autograder.store import write
@@ -120,7 +120,7 @@ def graded(tmp_path_factory):
     page.write_text("feedback")
     lines = [Found("", "unknown", origin=f"in.zip/{EVIL}", sentence="nobody in the roster is 'X'."), Found("fay", "missing", sentence="Nothing was handed in.")]  # fmt: skip
     (folder / "collected").mkdir()
-    _record(folder / "collected" / f"{LESSON}.csv", lines, Roster([]))
+    record(folder / "collected" / f"{LESSON}.csv", lines, Roster([]))
     return folder
 
 
@@ -363,9 +363,7 @@ def test_the_styles_of_the_bank_are_not_taken_for_copies():
 
 def test_the_record_survives_what_students_call_their_files(tmp_path):
     lines = [Found("ada", "taken", key="=1+1", origin='a,"b"\nc', sentence="@x")]
-    _record(tmp_path / "x.csv", list(lines), Roster([]))
-    from autograder.collect import read_record
-
-    (back,) = read_record(tmp_path / "x.csv")
+    record(tmp_path / "x.csv", list(lines), Roster([]))
+    (back,) = read(tmp_path / "x.csv")
     assert (back.key, back.origin, back.sentence) == ("=1+1", 'a,"b"\nc', "@x")
     assert json.dumps(back.key) and Path(tmp_path / "x.csv").read_bytes().startswith(b"\xef\xbb\xbf")
