@@ -5,6 +5,7 @@ it busy and finds out which call it was that ended a worker.
 """
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import pickle
@@ -36,7 +37,7 @@ class WorkerDied(Exception):
 
 
 class Local:
-    """The cores of this machine: one warm process for each job."""
+    """The cores of this machine: one process for each job, which stays warm until this one ends."""
 
     def __init__(self, jobs: int):
         self.slots = jobs
@@ -58,12 +59,16 @@ class Local:
     def look(self):
         """Nothing can be missing here."""
 
-    def close(self):
-        """End the processes, whatever they are doing: what matters is on disk."""
-        self.pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.kill()
-        self.pool.shutdown()
+    def close(self, idle: bool):
+        """Unless they are idle, end the processes, whatever they are doing: what matters is on disk."""
+        if not idle:
+            self.pool.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():
+                child.kill()
+            self._start()
+
+
+local = functools.cache(Local)  # a second run in one process finds warm workers
 
 
 def _begin():
@@ -125,7 +130,7 @@ class Cluster:
                 f"No worker is left at {self.address}. What was graded is kept; start workers and run this again."
             )
 
-    def close(self):
+    def close(self, idle: bool):
         with contextlib.suppress(Exception):  # a cluster that is half gone
             self.pool.shutdown(wait=False, cancel_futures=True)
             self.client.close(timeout=5)

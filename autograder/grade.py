@@ -178,7 +178,7 @@ class Grading:
     def _grade(self, todo):
         started = time.monotonic()
         self.store, self.more, self.waiting = Store(self.output / ".graded"), deque(), {}
-        self.core_seconds, self.fresh = 0.0, 0
+        self.core_seconds, self.ran, self.recorded = 0.0, 0, 0
         self.text_of_settings = (self.course / "nbgrader_config.py").read_text()
         self.packed = {lesson: self._prepared(lesson) for lesson in self.lessons}
         self.page_settings = pages.settings(self.config)
@@ -188,6 +188,7 @@ class Grading:
         self.recorder.begin(self.gradebook)
         pool = self._pool(len(todo))
         self.bar = tqdm(total=len(todo), desc="Grading", unit=" submissions", disable=None, leave=False)
+        whole = False
         try:
             self.before = {
                 (name, lesson): Known(said) for lesson in self.lessons for name, said in self.gradebook.says(lesson)
@@ -199,9 +200,10 @@ class Grading:
             exporter = CsvExportPlugin(config=self.config)
             exporter.log, exporter.to = self.log, str(self.output / "grades.csv")
             exporter.export(self.gradebook)
+            whole = True
         finally:
             self.bar.close()
-            pool.close()
+            pool.close(idle=whole)
             self.gradebook.end()
         self.rows.sort(key=lambda row: (row.student, self.lessons.index(row.lesson)))
         self.report = self._reported(len(todo), time.monotonic() - started, pool)
@@ -237,7 +239,7 @@ class Grading:
     def _pool(self, most):
         if self.options.scheduler:
             return batch.Cluster(self.options.scheduler, functools.partial(task.ready, grader(), self.options.isolate))
-        return batch.Local(max(1, min(self.options.jobs or batch.cores(), most)))
+        return batch.local(max(1, min(self.options.jobs or batch.cores(), most)))
 
     # ---- a submission's way: read, graded, recorded, its page made
 
@@ -305,6 +307,7 @@ class Grading:
         except NbGraderException:
             self._skip(handed)
             return
+        self.recorded += 1
         yield self._page(handed, key, result["notebook"], result["seconds"])
 
     def _page(self, handed, key, notebook, seconds):
@@ -336,7 +339,7 @@ class Grading:
         else:
             self.store.keep(key, outcome)
         self.core_seconds += outcome["seconds"]
-        self.fresh += len(all_)
+        self.ran += 1
         for handed in all_:
             self.more.extend(self._record(handed, key, outcome))
 
@@ -376,7 +379,8 @@ class Grading:
             "lessons": list(self.lessons),
             "isolated": self.options.isolate,
             "submissions": found,
-            "graded": self.fresh,
+            "graded": self.recorded,
+            "ran": self.ran,  # fewer where the same was handed in twice, or a result was kept
             "not_graded": self.skipped,
             "attention": [[row.student, row.lesson, row.note] for row in self.rows if row.note],
             "seconds": round(seconds, 1),

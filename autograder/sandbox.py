@@ -220,6 +220,7 @@ class Sandbox:
 
     def start(self, limits: Limits) -> socket.socket:
         """A fresh worker; the socket on which it answers."""
+        self.looked = time.monotonic()
         for _attempt in range(3):
             ours, theirs = socket.socketpair()
             folder = tempfile.mkdtemp(dir=self.folder.name) if not self.isolate else "/tmp"
@@ -267,6 +268,14 @@ class Sandbox:
     def fit_for_another(self) -> bool:
         """Whether this process, a fork of the runner, leaves the runner's template clean: the same one, and each submission apart."""
         return self.launched_by == os.getppid() and (self.nested or not self.isolate)
+
+    def time_to_look(self) -> bool:
+        """Whether half a second has passed since the last look at the memory of this submission, or since its start."""
+        now = time.monotonic()
+        if now - self.looked <= 0.5:
+            return False
+        self.looked = now
+        return True
 
     def used_memory(self) -> int:
         """Bytes that the submission's processes hold beyond what they share with the template, and shared memory of their own."""

@@ -79,8 +79,9 @@ def addresses(text):
 
 def undeclared(pyproject, files):
     """What `files` ({name: source}) import of others, and neither pyproject.toml nor a package that it names brings."""
-    declared = set(bounds(tomllib.loads(pyproject)["project"]["dependencies"]))
-    brought = declared.union(*map(needs, declared))
+    project = tomllib.loads(pyproject)["project"]
+    declared = set(bounds(project["dependencies"] + project["optional-dependencies"]["cluster"]))
+    brought = declared.union(*map(needs, bounds(project["dependencies"])))
     brought |= {name for name, carrier in CARRIED.items() if carrier in brought and name in needs(carrier)}
     owners, found = packages_distributions(), []
     for name, source in files.items():
