@@ -208,7 +208,7 @@ class _Job:
     def _stray(self, source, entry, form):
         """A notebook whose name does not follow the export's; an index page or a list of grades is none."""
         if entry.path.lower().endswith((".ipynb", ".zip")) and not (form == "nbgrader" and len(entry.parts) >= 3):
-            sentence = f"its place does not say whose it is: in this export (read as {form}) it has another form. "
+            sentence = f"Its place does not say whose it is: in this export (read as {form}) it has another form. "
             sentence += "Put it in a folder of the student's name and collect that folder."
             kept = self._keep(entry, "unknown")
             self.lines.append(
@@ -450,6 +450,8 @@ class _Job:
         shown = f"{a.submitted:%Y-%m-%d %H:%M:%S}" if a.submitted else ""
         late = self._late(a) if state in ("taken", "unchanged", "unreadable") else ""
         origin = f"{a.source}/{a.key}" if a.source else a.key
+        if "." not in sentence.split(" ")[0]:  # the name of a file stays as it is
+            sentence = sentence[:1].upper() + sentence[1:]
         self.lines.append(Found(student, state, late, shown, origin, a.form, a.lms_id, a.key, sentence))
 
 

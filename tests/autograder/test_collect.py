@@ -152,7 +152,7 @@ def test_canvas(course, collect):
     assert stamp(course, "ada") == "2026-11-20 23:59:01 UTC" and stamp(course, "zoe") is None
     older = course / rows["ada", "older"]["sentence"].partition("kept in ")[2].rstrip(".")
     assert nbformat.read(older / FILE, as_version=4).cells[0].source == "ada, first"
-    assert code == 1 and "there is no notebook in it" in rows["bob", "unreadable"]["sentence"], said
+    assert code == 1 and "There is no notebook in it" in rows["bob", "unreadable"]["sentence"], said
 
 
 def test_canvas_gradebook_as_the_roster(course, collect):
@@ -283,13 +283,13 @@ def test_two_that_nothing_tells_apart_are_not_guessed(course, collect):
 def test_namesakes_without_a_roster_are_not_mixed_up(course, collect):
     files = {f"Wei Zhang_{n}_assignsubmission_file_/{FILE}": notebook(str(n)) for n in (5, 6)}
     code, said = collect(zipped(course / "m.zip", files), roster=False)
-    assert code == 1 and not (course / "submitted").exists() and said.count("two students are called 'Wei Zhang'") == 2
+    assert code == 1 and not (course / "submitted").exists() and said.count("Two students are called 'Wei Zhang'") == 2
 
 
 def test_unknown_ones_are_taken_once_the_roster_has_them(course, collect):
     path = zipped(course / "m.zip", {f"Eve Adams_7_assignsubmission_file_/{FILE}": notebook("eve")})
     code, said = collect(path)
-    assert code == 1 and "nobody in the roster is 'Eve Adams' (number 7 there)" in said
+    assert code == 1 and "Nobody in the roster is 'Eve Adams' (number 7 there)" in said
     (course / "roster.csv").write_text(ROSTER + "eve,Eve,Adams,,\n", encoding="utf-8")
     code, said = collect(path)
     assert code == 0 and taken(course, "eve") == "eve" and state(course)["eve"] == "taken", said
