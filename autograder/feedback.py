@@ -1,18 +1,29 @@
 """Feedback pages that open without a network: formulas become MathML, and nothing of a student's can run in a browser."""
 
+import contextlib
+import html
 import re
+import signal
+import threading
+import time
 from pathlib import Path
 
 import bleach
 import nbgrader
+from jinja2 import pass_context
 from latex2mathml.converter import convert
 from nbconvert.exporters import HTMLExporter
-from nbconvert.filters.strings import strip_files_prefix
+from nbconvert.filters.markdown_mistune import markdown2html_mistune
 from nbgrader.preprocessors import NbGraderPreprocessor
+
+CELL_SECONDS, PAGE_SECONDS = 5, 20  # of work on the prose of one cell, and of one page
+PROSE_CHARS = 200_000  # of one cell; longer ones are shown as they are
+CODE_CHARS = 1_000_000  # of one page, which is what colouring them takes time for
 
 # code spans and fences are left alone; $$...$$ and $...$ are formulas
 _MATH = re.compile(
-    r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<line>(?:[^$\n]|\n(?!\n))+?)\$(?!\w)", re.DOTALL
+    r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<line>(?:[^$\n]|\n(?!\n))+?)\$(?!\w)",
+    re.DOTALL,
 )
 
 
@@ -36,15 +47,6 @@ def mathml(text: str) -> str:
     return _MATH.sub(replace, text)
 
 
-class OfflineMath(NbGraderPreprocessor):
-    """Turns the formulas of all markdown cells to MathML."""
-
-    def preprocess_cell(self, cell, resources, index):
-        if cell.cell_type == "markdown":
-            cell.source = mathml(cell.source)
-        return cell, resources
-
-
 _TEXT = "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s span strong sub"
 _TEXT += " summary sup table tbody td th thead tr ul"
 _FORMULAS = "math mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover"
@@ -53,8 +55,8 @@ _ATTRIBUTES += " columnalign rowspacing columnspacing displaystyle scriptlevel a
 
 
 def _allowed(tag, name, value):
-    if name == "href":
-        return not value.strip().lower().startswith("data")
+    if name == "href":  # browsers leave out blanks and control characters in front of the colon
+        return not re.sub(r"[\x00-\x20\x7f-\xa0]", "", value).lower().startswith("data")
     if name == "src":  # nothing that a page would fetch from elsewhere
         return (
             tag == "img" and re.fullmatch(r"data:image/(png|jpeg|gif);.*|[\w.-][\w./ -]*", value, re.DOTALL) is not None
@@ -62,7 +64,7 @@ def _allowed(tag, name, value):
     return name in _ATTRIBUTES.split()
 
 
-def clean(html: str) -> str:
+def clean(text: str) -> str:
     """HTML made from markdown, with nothing in it that a browser would run.
 
     >>> clean("<b>x</b><img src=y onerror=run()><script>run()</script>")
@@ -70,12 +72,71 @@ def clean(html: str) -> str:
     """
     tags = (_TEXT + " " + _FORMULAS).split()
     return bleach.clean(
-        strip_files_prefix(html),
+        text,
         tags=tags,
         attributes=_allowed,
         protocols=["http", "https", "mailto", "data"],
         strip=True,
     )
+
+
+class _TooLong(BaseException):
+    """No `except Exception` on the way swallows it."""
+
+
+@contextlib.contextmanager
+def _within(seconds):
+    """Raise _TooLong in this block after so many seconds of this process's work, where a signal can do that."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGVTALRM"):
+        yield
+        return
+
+    def ring(signum, frame):
+        raise _TooLong
+
+    previous = signal.signal(signal.SIGVTALRM, ring)
+    signal.setitimer(signal.ITIMER_VIRTUAL, max(seconds, 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, previous)
+
+
+@pass_context
+def prose(context, text: str) -> str:
+    """A markdown cell as HTML. Where that takes too long, as with ten thousand open brackets, its text stands there as it is."""
+    page = context.get("resources", {})
+    started, left = time.process_time(), page.get("prose_seconds", PAGE_SECONDS)
+    try:
+        if len(text) > PROSE_CHARS:
+            raise _TooLong
+        with _within(min(left, CELL_SECONDS)):
+            return clean(markdown2html_mistune(mathml(text)))
+    except (_TooLong, RecursionError, ValueError):
+        return f"<pre>{html.escape(text)}</pre>"
+    finally:
+        page["prose_seconds"] = left - (time.process_time() - started)
+
+
+def _as_it_is(text):
+    return text
+
+
+class ShortCode(NbGraderPreprocessor):
+    """Leaves the rest out where a page has more code than a person would read; the graded notebook keeps it."""
+
+    def preprocess(self, nb, resources):
+        room = CODE_CHARS
+        for cell in nb.cells:
+            if cell.cell_type == "code":
+                size = len(cell.source)
+                if size > room:
+                    cell.source = (
+                        f"{cell.source[:room]}\n# ... {size - room:,} more characters are left out of this page"
+                    )
+                room = max(0, room - size)
+        return nb, resources
 
 
 class FeedbackExporter(HTMLExporter):
@@ -85,9 +146,9 @@ class FeedbackExporter(HTMLExporter):
 def configure(c):
     """Settings for `nbgrader generate_feedback` and Formgrader."""
     theirs = Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"
-    c.HTMLExporter.preprocessors = [OfflineMath]
+    c.HTMLExporter.preprocessors = [ShortCode]
     c.GenerateFeedback.exporter_class = FeedbackExporter
     c.FeedbackExporter.template_name = "offline"
     c.FeedbackExporter.extra_template_basedirs = [str(Path(__file__).with_name("templates")), str(theirs)]
     c.HTMLExporter.sanitize_html = True
-    c.HTMLExporter.filters = {"strip_files_prefix": clean}  # the last filter of all markdown on nbgrader's pages
+    c.HTMLExporter.filters = {"markdown2html": prose, "strip_files_prefix": _as_it_is}  # all markdown on nbgrader's pages

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from nbgrader import utils
 
+from autograder.overlay import MAX_BYTES
 from autograder.problem import Problem
+
+BESIDE_BYTES = 50 << 20  # of the files beside a notebook, all together
 
 
 @dataclass
@@ -87,28 +90,48 @@ def choose(folder: Path, lesson: str):
 
 
 def copy(folder: Path, chosen: Path, target: Path, lesson: str) -> list[str]:
-    """Copy a submission, but no links and devices, which nbgrader would read; a note about what was left out."""
+    """Copy a submission, but no links and devices, which nbgrader would read, and nothing huge; notes about what was left out.
+
+    Of a notebook that is too large to be read, so much is copied that this is seen.
+    """
     if folder.resolve() == target.resolve():
         return []
-    odd = []
+    odd, large, room = [], [], BESIDE_BYTES
 
     def left_out(where, names):
-        strange = [
-            n
-            for n in names
-            if stat.S_IFMT(os.lstat(os.path.join(where, n)).st_mode) not in (stat.S_IFREG, stat.S_IFDIR)
-        ]
-        odd.extend(strange)
-        return {*strange, *(n for n in names if n.endswith(".ipynb") or n == ".ipynb_checkpoints")}
+        nonlocal room
+        out = {n for n in names if n.endswith(".ipynb") or n == ".ipynb_checkpoints"}
+        for name in sorted(set(names) - out):
+            info = os.lstat(os.path.join(where, name))
+            if stat.S_IFMT(info.st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+                odd.append(name)
+            elif (
+                stat.S_ISREG(info.st_mode) and info.st_size > room
+            ):  # a file with holes takes no room until it is copied
+                large.append(name)
+            else:
+                room -= info.st_size if stat.S_ISREG(info.st_mode) else 0
+                continue
+            out.add(name)
+        return out
 
     if target.exists():
         shutil.rmtree(target)
     shutil.copytree(folder, target, ignore=left_out)
-    shutil.copy2(chosen, target / f"{lesson}.ipynb", follow_symlinks=False)
+    info = chosen.lstat()
+    if stat.S_ISREG(info.st_mode) and info.st_size > MAX_BYTES:
+        with (target / f"{lesson}.ipynb").open("wb") as file:
+            file.truncate(MAX_BYTES + 1)
+    else:
+        shutil.copy2(chosen, target / f"{lesson}.ipynb", follow_symlinks=False)
     stamp = target / "timestamp.txt"
     try:
         stamp.is_file() and utils.parse_utc(stamp.read_text().strip())
     except (ValueError, OverflowError):
         stamp.unlink()
         odd.append(stamp.name)
-    return ["Links, devices and unreadable times were left out."] if odd else []
+    notes = ["Links, devices and unreadable times were left out."] if odd else []
+    if large:
+        names = ", ".join("".join(filter(str.isprintable, name)) for name in large[:3]) + " and more" * (len(large) > 3)
+        notes.append(f"Files beside a notebook may have {BESIDE_BYTES >> 20} MB together; left out: {names}.")
+    return notes

@@ -28,6 +28,7 @@ from autograder.runner import Cell, Plan
 
 MAX_BYTES = 20 << 20
 OWN_CELLS = 2_000
+MAX_CELLS = 100_000
 
 
 class Unreadable(Exception):
@@ -58,7 +59,7 @@ def content(path) -> bytes:
             raise Unreadable(f"{path.name} is not a regular file but a link or a device; it was not opened.")
         if info.st_size > MAX_BYTES:
             raise Unreadable(
-                f"{path.name} has {info.st_size >> 20} MB; a notebook may have {MAX_BYTES >> 20} MB. Clear its outputs and submit again."
+                f"{path.name} is larger than {MAX_BYTES >> 20} MB, the most that is read. Clear its outputs and submit again."
             )
         with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -84,9 +85,12 @@ def found(data, name="the file") -> list[Found]:
     """The cells of a notebook given as plain data. Raises Unreadable."""
     cells = data.get("cells") if isinstance(data, dict) else None
     if cells is None and isinstance(data, dict) and isinstance(data.get("worksheets"), list):  # nbformat 3
-        cells = [cell for sheet in data["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells") or []]
+        sheets = [sheet.get("cells") for sheet in data["worksheets"] if isinstance(sheet, dict)]
+        cells = [cell for sheet in sheets if isinstance(sheet, list) for cell in sheet]
     if not isinstance(cells, list):
         raise Unreadable(f"{name} is JSON, but not a notebook: it has no list of cells.")
+    if len(cells) > MAX_CELLS:
+        raise Unreadable(f"{name} has {len(cells):,} cells; {MAX_CELLS:,} are the most that are read.")
     return [cell for cell in map(_cell, cells) if cell is not None]
 
 
@@ -186,7 +190,7 @@ def _key(cell):
 def _sort(released, known, cells):
     """The student's texts for the release's cells, the student's own cells by the release's cell that they followed, and
     how many of their own are too many."""
-    texts, extras, anchor, own = {}, {}, "", 0
+    texts, answers, extras, anchor, own = {}, {}, {}, "", 0
     plain = [cell for cell in released.cells if not grade_id(cell)]
     for cell in cells:
         original = known.get(cell.grade_id) or _match(cell, plain)
@@ -201,7 +205,10 @@ def _sort(released, known, cells):
             plain.remove(original)
             texts[anchor] = cell.source
         elif is_answer(original):
-            texts[anchor] = _later(texts.get(anchor), cell, original)
+            again = answers.setdefault(anchor, (original, {}))[1]
+            again.pop(cell.source.strip(), None)
+            again[cell.source.strip()] = cell.source
+    texts |= {anchor: _one(original, list(sources.values())) for anchor, (original, sources) in answers.items()}
     return texts, extras, max(0, own - OWN_CELLS)
 
 
@@ -216,14 +223,10 @@ def _match(cell, plain):
     return None
 
 
-def _later(earlier, cell, original):
-    """The text of an answer that stands twice: an untouched copy counts for nothing; of two answers in code both run."""
-    untouched = original.source.strip()
-    if earlier is None or earlier.strip() in (untouched, cell.source.strip()):
-        return cell.source
-    if cell.source.strip() == untouched:
-        return earlier
-    return f"{earlier}\n\n{cell.source}" if original.cell_type == "code" else cell.source
+def _one(original, sources):
+    """The text of an answer that may stand more than once: an untouched copy counts for nothing; of two in code both run."""
+    touched = [source for source in sources if source.strip() != original.source.strip()] or sources
+    return "\n\n".join(touched) if original.cell_type == "code" else touched[-1]
 
 
 def plan(source, released, nb, **settings) -> Plan:

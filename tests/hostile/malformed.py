@@ -296,7 +296,7 @@ def deep_folders(folder):
 
 def sparse(folder):
     with (folder / "data.bin").open("wb") as file:
-        file.truncate(1 << 40)
+        file.truncate(1 << 30)
 
 
 def many_files(folder):
