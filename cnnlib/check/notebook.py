@@ -49,29 +49,34 @@ def withhold(*names):
 @contextlib.contextmanager
 def closed():
     """Inside the `with`, the withheld functions raise; in a live notebook only, as a grader has its own way."""
-    files = {_home(name) for name in _closed} if live() else set()
+    found = [_found(name) for name in _closed] if live() else []
+    packages = {one.__name__ for one in found if isinstance(one, ModuleType)}
+    files = {one.__module__ for one in found if not isinstance(one, ModuleType)}
     places = [
         (module, name, value)
         for path, module in list(sys.modules.items())
         if files and path.partition(".")[0] == "cnnlib" and not path.startswith("cnnlib.check")
         for name, value in list(vars(module).items())
         if isinstance(value, type | FunctionType) and not value.__name__.startswith("_")
-        if {path, value.__module__} & files or any(value.__module__.startswith(f"{file}.") for file in files)
+        if path in files or value.__module__ in files
     ]
+    gone = [path for path in sys.modules if any(f"{path}.".startswith(f"{package}.") for package in packages)]
+    modules = {path: sys.modules[path] for path in gone}
     for module, name, value in places:
         setattr(module, name, _stand_in(value.__name__))
+    sys.modules.update(dict.fromkeys(gone))  # an import of what is None fails, as of what is not there
     try:
         yield
     finally:
+        sys.modules.update(modules)
         for module, name, value in places:
             setattr(module, name, value)
 
 
-def _home(name):
-    """The module that defines a function or class, such as "cnnlib.ops.conv2d_forward"; a package is its own."""
-    module, _, function = name.rpartition(".")
-    found = getattr(importlib.import_module(module), function)
-    return found.__name__ if isinstance(found, ModuleType) else found.__module__
+def _found(name):
+    """The function, class or package of a name such as "cnnlib.ops.conv2d_forward"."""
+    module, _, last = name.rpartition(".")
+    return getattr(importlib.import_module(module), last)
 
 
 def _name_error(shell, kind, value, trace, tb_offset=None):
