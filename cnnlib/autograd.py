@@ -8,11 +8,13 @@ Source: INRIA, back-propagation in a graph; CS231n, upstream, local and downstre
 import contextlib
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from . import ops, passes, shapes
+from .ops._arguments import real
 
 _recording = ContextVar("recording", default=True)
 _blueprint = ContextVar("blueprint", default=None)
@@ -47,7 +49,7 @@ class Tensor:
     """An array of floats that knows where it came from.
 
     data: anything that numpy takes for an array of floats (integers become float64); requires_grad: whether `grad` is
-    wanted after `backward()`, an array of the same shape.
+    wanted after `backward()`, an array of the same shape. Raises TypeError for a Tensor and for what are no real numbers.
 
     >>> x = Tensor([[1.0, -2.0]], requires_grad=True)
     >>> loss = (functional.relu(x) * 3).sum()
@@ -61,9 +63,7 @@ class Tensor:
     def __init__(self, data, requires_grad=False):
         if isinstance(data, Tensor):
             raise TypeError("data is a Tensor already; use its .data to forget where it came from")
-        self.data = np.asarray(data)
-        if self.data.dtype.kind != "f":
-            self.data = self.data.astype(float)
+        self.data = real(data, "data")
         self.requires_grad = requires_grad
         self.retains_grad = False
         self.grad = None
@@ -80,8 +80,16 @@ class Tensor:
     def __len__(self):
         return len(self.data)
 
+    def __array__(self, dtype=None, copy=None):
+        """What numpy makes of a Tensor: its data, but no gradient comes back from there, so one that wants it refuses."""
+        if self.requires_grad:
+            raise TypeError("numpy takes no Tensor that wants a gradient: give it .data, or call an op of functional")
+        return np.array(self.data, dtype, copy=copy)
+
     def item(self):
-        """The one number of a Tensor of one number, as a float."""
+        """The one number of a Tensor of one number, as a float. Raises ValueError where there are several."""
+        if self.size != 1:
+            raise ValueError(f"item needs one number, but this Tensor has shape {self.shape}")
         return self.data.item()
 
     def retain_grad(self):
@@ -94,11 +102,12 @@ class Tensor:
 
         dout: upstream gradient with the shape of this Tensor; left out for a single number such as a loss. The caches
         are let go on the way, so a graph is walked once. Raises ValueError for a dout of another shape, or left out
-        where there are several numbers; RuntimeError where no input wanted a gradient, or for a second walk.
+        where there are several numbers, and where an op has no gradient for a Tensor that wants one, such as a target;
+        RuntimeError where no input wanted a gradient, or for a second walk.
         """
         if dout is None and self.size != 1:
             raise ValueError(f"only a single number needs no dout, but this Tensor has shape {self.shape}")
-        dout = np.ones_like(self.data) if dout is None else np.asarray(dout, self.dtype)
+        dout = np.ones_like(self.data) if dout is None else real(dout, "dout").astype(self.dtype, copy=False)
         if dout.shape != self.shape:
             raise ValueError(f"dout has shape {dout.shape}, but the Tensor has {self.shape}")
         if not self.requires_grad:
@@ -110,10 +119,9 @@ class Tensor:
             upstream = arrived.pop(id(tensor))
             if tensor.node is None or tensor.retains_grad:
                 tensor.grad = upstream if tensor.grad is None else tensor.grad + upstream
-            for source, downstream in zip(*_downstream(tensor, upstream), strict=False):
-                if _wants_grad(source) and downstream is not None:
-                    before = arrived.get(id(source))
-                    arrived[id(source)] = downstream if before is None else before + downstream
+            for source, downstream in _downstream(tensor, upstream):
+                before = arrived.get(id(source))
+                arrived[id(source)] = downstream if before is None else before + downstream
 
     # ------------------------------------------------------------------------------------------------ array arithmetic
 
@@ -133,13 +141,19 @@ class Tensor:
         return -self + other
 
     def __truediv__(self, other):
-        return self * (other**-1 if isinstance(other, Tensor) else 1 / np.asarray(other, self.dtype))
+        return self * (other**-1 if isinstance(other, Tensor) else 1 / real(other, "the divisor").astype(self.dtype))
+
+    def __rtruediv__(self, other):
+        return self**-1 * other
 
     def __pow__(self, exponent):
         return apply("power", self, exponent=exponent)
 
     def __matmul__(self, other):
         return apply("matmul", self, other)
+
+    def __rmatmul__(self, other):
+        return apply("matmul", other, self)
 
     def __getitem__(self, index):
         return apply("getitem", self, index=index)
@@ -150,6 +164,8 @@ class Tensor:
         return apply("sum", self, axis=axis, keepdims=keepdims)
 
     def mean(self, axis=None, keepdims=False):
+        if not self.size:
+            raise ValueError(f"this Tensor has shape {self.shape}: there is no number to take a mean of")
         total = self.sum(axis, keepdims)
         return total * (total.size / self.size)
 
@@ -227,10 +243,10 @@ def _outputs_first(tensor):
 
 
 def _downstream(tensor, upstream):
-    """The inputs of the op that made the Tensor, and a gradient for each; the cache is let go."""
+    """The inputs that want a gradient of the op that made the Tensor, each with its gradient; the cache is let go."""
     node = tensor.node
     if node is None:
-        return (), ()
+        return []
     if node.backward is None:
         raise RuntimeError(f"backward has walked through this {node.name} before: compute the output again first")
     if node.backward is ops.conv2d_backward:  # most of a first layer's work is a gradient for its pictures
@@ -238,7 +254,14 @@ def _downstream(tensor, upstream):
     else:
         grads = node.backward(upstream, node.cache)
     node.backward = node.cache = None
-    return node.inputs, grads if isinstance(grads, tuple) else (grads,)
+    pairs = zip_longest(node.inputs, grads if isinstance(grads, tuple) else (grads,))
+    wanted = [(source, grad) for source, grad in pairs if _wants_grad(source)]
+    if any(grad is None for _, grad in wanted):
+        raise ValueError(
+            f"the backward pass of {node.name} has gradients for {sum(grad is not None for _, grad in wanted)} of the "
+            f"{len(wanted)} Tensors that want one: hand over .data where none is needed"
+        )
+    return wanted
 
 
 def _wants_grad(source):
@@ -248,6 +271,6 @@ def _wants_grad(source):
 def _broadcast(*inputs):
     """Tensors or arrays spread out to one shape, as numpy would for `+`; numbers take the type of the first Tensor."""
     dtype = next(x.dtype for x in inputs if isinstance(x, Tensor))
-    inputs = [x if isinstance(x, Tensor) else np.asarray(x, dtype) for x in inputs]
+    inputs = [x if isinstance(x, Tensor) else real(x, "what comes beside a Tensor").astype(dtype) for x in inputs]
     shape = shapes.together(*(x.shape for x in inputs))
     return [x if x.shape == shape else apply("broadcast_to", x, shape=shape) for x in inputs]

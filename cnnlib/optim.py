@@ -4,8 +4,11 @@ Source: INRIA, training; I. Sutskever et al., "On the importance of initializati
 """
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
+
+from ._numbers import number
 
 
 class SGD:
@@ -15,7 +18,8 @@ class SGD:
     v = momentum v + g; the weight steps by -lr v, or with nesterov by -lr (g + momentum v).
 
     parameters: Parameters, as `module.parameters()` gives them; those whose grad is None stay as they are. `lr` may be
-    set at any time. Raises ValueError for numbers that cannot be.
+    set at any time. Raises ValueError for numbers that cannot be and for a parameter that comes twice, TypeError for what is
+    no number or no Parameter.
 
     >>> from cnnlib.nn import Parameter
     >>> w = Parameter([1.0, -2.0])
@@ -27,12 +31,20 @@ class SGD:
     """
 
     def __init__(self, parameters, lr, momentum=0.0, weight_decay=0.0, nesterov=False):
+        if not isinstance(parameters, Iterable):
+            raise TypeError(f"parameters must be a list, as of module.parameters(), not {parameters!r}")
         self.parameters = list(parameters)
         if not self.parameters:
             raise ValueError("there are no parameters to train")
+        for parameter in self.parameters:
+            if not hasattr(parameter, "requires_grad"):
+                raise TypeError(
+                    f"parameters must be Parameters, as of module.parameters(), not {type(parameter).__name__}"
+                )
+        if len(set(map(id, self.parameters))) < len(self.parameters):
+            raise ValueError(f"of the {len(self.parameters)} parameters one comes twice, and would step twice")
         for name, value in {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}.items():
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} is {value}, but must be a number of at least 0")
+            number(value, name, least=0)
         if nesterov and not momentum:
             raise ValueError("nesterov needs a momentum larger than 0")
         self.lr, self.momentum, self.weight_decay, self.nesterov = lr, momentum, weight_decay, nesterov
@@ -62,8 +74,14 @@ class SGD:
         return {str(i): v.copy() for i, v in enumerate(self.velocities) if v is not None}
 
     def load_state_dict(self, state):
-        """Takes the velocities over."""
-        self.velocities = [np.array(state[str(i)]) if str(i) in state else None for i in range(len(self.parameters))]
+        """Takes the velocities over. Raises ValueError for a number or a shape of others; then nothing has changed."""
+        known = {str(i): parameter.shape for i, parameter in enumerate(self.parameters)}
+        for i, velocity in state.items():
+            if np.shape(velocity) != known.get(i):
+                raise ValueError(f"velocity {i} has shape {np.shape(velocity)}, but parameter {i} has {known.get(i)}")
+        self.velocities = [
+            np.array(state[i], p.dtype) if i in state else None for i, p in zip(known, self.parameters, strict=True)
+        ]
 
 
 # A schedule is a function: how far the training is (0 at its start, 1 at its end), to a factor of the first lr.
@@ -94,14 +112,19 @@ def steps(*at, factor=0.1):
     >>> [round(schedule(p), 3) for p in (0.4, 0.5, 0.8)]
     [1.0, 0.1, 0.01]
     """
+    at, factor = [number(part, "a part") for part in at], number(factor, "factor", least=0)
     return lambda progress: factor ** sum(progress >= part for part in at)
 
 
 def warmup(part, schedule=constant):
     """A schedule that grows to 1 over the first `part` of the training, then goes on as another from its start.
 
+    Raises ValueError unless part lies between 0 and 1.
+
     >>> schedule = warmup(0.2, cosine)
     >>> [round(schedule(p), 3) for p in (0, 0.1, 0.2, 0.6, 1)]
     [0.0, 0.5, 1.0, 0.5, 0.0]
     """
+    if not 0 < number(part, "part") < 1:
+        raise ValueError(f"part is {part}, but must be larger than 0 and less than 1")
     return lambda progress: progress / part if progress < part else schedule((progress - part) / (1 - part))

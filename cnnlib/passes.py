@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from . import ops, shapes
+from .ops._arguments import array
 
 _own = ContextVar("own", default=MappingProxyType({}))  # op name: OwnPair
 # What the lessons call an argument, and what the library calls it.
@@ -51,7 +52,7 @@ def use(**pairs):
 
     pairs: the name of an op and your (forward, backward). Your functions may leave out options that the network does not
     need, such as dilation and groups. Yields a dictionary of OwnPair, each of which counts its calls, so that you can
-    tell whose code did the work. Raises AttributeError for an unknown op and TypeError for what is no pair of functions.
+    tell whose code did the work. They get copies of the arrays, which they may write to. Raises AttributeError for an unknown op and TypeError for what is no pair of functions.
     Inside, ValueError or TypeError says which of your passes returned something of a wrong kind or shape.
 
     >>> from cnnlib import autograd
@@ -81,7 +82,7 @@ class OwnPair:
             raise TypeError(f"{name} needs a pair of functions, (forward, backward), not {pair!r}")
         self.name, (self.own_forward, self.own_backward) = name, pair
         self.signature = inspect.signature(library(name)[0])
-        self.wanted = self._wanted(inspect.signature(self.own_forward))
+        self.wanted = self._wanted(self._parameters())
         self.forward_calls = self.backward_calls = 0
 
     def __repr__(self):
@@ -103,10 +104,10 @@ class OwnPair:
     def backward(self, dout, cache):
         self.backward_calls += 1
         own_cache, inputs = cache
-        returned = self.own_backward(dout, own_cache)
+        returned = self.own_backward(dout.copy(), own_cache)
         grads = tuple(returned) if isinstance(returned, tuple | list) else (returned,)
         needed = [x for x in inputs if x is not None and np.asarray(x).dtype.kind == "f"]
-        if len(grads) < len(needed):
+        if not len(needed) <= len(grads) <= len(inputs):
             raise TypeError(
                 f"your {self.own_backward.__name__} must return {len(needed)} gradients, but returned {len(grads)}"
             )
@@ -122,12 +123,19 @@ class OwnPair:
             raise TypeError(f"{title} must be an array, not {_kind(values)}")
         if np.shape(values) != tuple(shape):
             raise ValueError(f"{title} has shape {np.shape(values)}, but needs {tuple(shape)}")
-        return np.asarray(values, dtype)
+        return array(values, title).astype(dtype, copy=False)
 
-    def _wanted(self, own):
+    def _parameters(self):
+        """What the own forward takes. Raises TypeError for a built-in function, which does not tell."""
+        try:
+            return inspect.signature(self.own_forward).parameters.values()
+        except ValueError:
+            raise TypeError(f"{self.name} needs functions of your own, but {self.own_forward!r} is built in") from None
+
+    def _wanted(self, parameters):
         """The library's names of the arguments that the own forward takes, in its order."""
         names = []
-        for parameter in own.parameters.values():
+        for parameter in parameters:
             name = parameter.name
             if name not in self.signature.parameters:
                 name = SPELLINGS.get(name, name)
@@ -160,7 +168,7 @@ class OwnPair:
         for name in self.wanted:
             variadic = self.signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
             arguments.extend(bound.arguments[name] if variadic else [bound.arguments[name]])
-        return arguments
+        return [x.copy() if isinstance(x, np.ndarray) else x for x in arguments]
 
 
 def _kind(value):

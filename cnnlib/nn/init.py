@@ -1,7 +1,10 @@
 """How weights start: small random numbers from one generator, which `manual_seed` starts anew."""
 
+import math
+
 import numpy as np
 
+from .._numbers import whole
 from ..autograd import current_blueprint
 
 _generator = np.random.default_rng(0)
@@ -10,6 +13,8 @@ _generator = np.random.default_rng(0)
 def manual_seed(seed):
     """Starts the random numbers of all that follows (weights, dropout) anew, so that a run can be repeated.
 
+    seed: an integer of at least 0; raises ValueError or TypeError for others.
+
     >>> manual_seed(1)
     >>> first = kaiming((2, 3), fan_in=3)
     >>> manual_seed(1)
@@ -17,7 +22,7 @@ def manual_seed(seed):
     True
     """
     global _generator
-    _generator = np.random.default_rng(seed)
+    _generator = np.random.default_rng(whole(seed, "seed", 0, most=math.inf))
 
 
 def generator():

@@ -1,13 +1,18 @@
-"""Layers: an op with its weights and options. `forward` is one line, the rest is how the weights start."""
+"""Layers: an op with its weights and options. `forward` is one line, the rest is how the weights start.
+
+Layers with weights raise ValueError or TypeError for sizes and options that cannot be; the others when they are called.
+"""
 
 import math
 
 import numpy as np
 
 from .. import ops
+from .._numbers import number, whole
 from ..arithmetic import same_padding
 from ..autograd import apply_with_cache
 from ..autograd import functional as F
+from ..ops._arguments import pair
 from .init import constant, generator, kaiming
 from .module import Module, Parameter
 
@@ -18,6 +23,7 @@ class Linear(Module):
     """out = x wᵀ + b. Weights as He et al. (2015) start them, for layers that a ReLU follows."""
 
     def __init__(self, in_features, out_features, bias=True):
+        in_features, out_features = whole(in_features, "in_features", 1), whole(out_features, "out_features", 1)
         self.weight = Parameter(kaiming((out_features, in_features), in_features))
         self.bias = Parameter(constant(out_features)) if bias else None
 
@@ -36,12 +42,14 @@ class Conv2d(Module):
     """
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True):
-        size = _pair(kernel_size)
-        if in_channels % groups or out_channels % groups:
-            raise ValueError(f"{in_channels} channels and {out_channels} filters do not divide into {groups} groups")
-        if padding == "same":
-            padding = tuple(same_padding(f, d) for f, d in zip(size, _pair(dilation), strict=True))
-        shape = out_channels, in_channels // groups, *size
+        shape = (
+            out_channels,
+            in_channels // _groups(in_channels, out_channels, groups),
+            *pair(kernel_size, "kernel_size", 1),
+        )
+        if isinstance(padding, str):
+            padding = _same(padding, shape[2:], stride, dilation)
+        pair(stride, "stride", 1), pair(padding, "padding", 0), pair(dilation, "dilation", 1)
         self.weight = Parameter(kaiming(shape, math.prod(shape[1:])))
         self.bias = Parameter(constant(out_channels)) if bias else None
         self.geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
@@ -76,11 +84,14 @@ class ConvTranspose2d(Module):
         bias=True,
         dilation=1,
     ):
-        size = _pair(kernel_size)
-        shape = in_channels, out_channels // groups, *size
-        self.weight = Parameter(
-            kaiming(shape, max(1, in_channels // groups * math.prod(size) // math.prod(_pair(stride))))
+        shape = (
+            in_channels,
+            out_channels // _groups(in_channels, out_channels, groups),
+            *pair(kernel_size, "kernel_size", 1),
         )
+        pair(padding, "padding", 0), pair(output_padding, "output_padding", 0), pair(dilation, "dilation", 1)
+        met = in_channels // groups * math.prod(shape[2:]) // math.prod(pair(stride, "stride", 1))  # by an output pixel
+        self.weight = Parameter(kaiming(shape, max(1, met)))
         self.bias = Parameter(constant(out_channels)) if bias else None
         self.geometry = {
             "stride": stride,
@@ -106,10 +117,11 @@ class LocallyConnected2d(Module):
     """A convolution that does not share: each of the `output_size` positions has filters of its own."""
 
     def __init__(self, in_channels, out_channels, output_size, kernel_size, stride=1, padding=0, bias=True):
-        size = _pair(kernel_size)
-        shape = *_pair(output_size), out_channels, in_channels, *size
+        size, places = pair(kernel_size, "kernel_size", 1), pair(output_size, "output_size", 1)
+        shape = *places, whole(out_channels, "out_channels", 1), whole(in_channels, "in_channels", 1), *size
+        pair(stride, "stride", 1), pair(padding, "padding", 0)
         self.weight = Parameter(kaiming(shape, math.prod(shape[3:])))
-        self.bias = Parameter(constant((out_channels, *_pair(output_size)))) if bias else None
+        self.bias = Parameter(constant((out_channels, *places))) if bias else None
         self.geometry = {"stride": stride, "padding": padding}
 
     def forward(self, x):
@@ -127,6 +139,7 @@ class BatchNorm2d(Module):
     """
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        whole(num_features, "num_features", 1), number(eps, "eps", least=0), number(momentum, "momentum", least=0)
         self.weight, self.bias = Parameter(constant(num_features, 1)), Parameter(constant(num_features))
         self.running_mean, self.running_var = constant(num_features), constant(num_features, 1)
         self.eps, self.momentum = eps, momentum
@@ -153,9 +166,14 @@ class BatchNorm2d(Module):
 
 
 class WeightNorm(Module):
-    """A layer whose filters are g v/|v|: direction and length are trained apart. Source: Salimans and Kingma, 2016."""
+    """A layer whose filters are g v/|v|: direction and length are trained apart. Source: Salimans and Kingma, 2016.
+
+    layer: one with a weight, such as Linear or Conv2d; TypeError for another.
+    """
 
     def __init__(self, layer):
+        if not isinstance(getattr(layer, "weight", None), Parameter):
+            raise TypeError(f"weight normalisation needs a layer with a weight, not {layer!r}")
         v = layer.weight
         length = np.sqrt((v.data**2).sum(axis=tuple(range(1, v.ndim)), keepdims=True))
         self.v, self.g = Parameter(v.data), Parameter(length)
@@ -319,8 +337,19 @@ class Dropout(Op):
 # ---------------------------------------------------------------------------------------------------------- small parts
 
 
-def _pair(value):
-    return tuple(value) if np.ndim(value) else (value, value)
+def _groups(in_channels, out_channels, groups):
+    """The number of groups. Raises ValueError where channels do not divide into it, TypeError for no integers."""
+    whole(in_channels, "in_channels", 1), whole(out_channels, "out_channels", 1), whole(groups, "groups", 1)
+    if in_channels % groups or out_channels % groups:
+        raise ValueError(f"{in_channels} channels and {out_channels} filters do not divide into {groups} groups")
+    return groups
+
+
+def _same(padding, size, stride, dilation):
+    """The padding that the word "same" stands for. Raises ValueError for another word, or where a stride makes it smaller."""
+    if padding != "same" or pair(stride, "stride", 1) != (1, 1):
+        raise ValueError(f"padding is {padding!r} and stride {stride}, but a word must be 'same', and needs stride 1")
+    return tuple(same_padding(f, d) for f, d in zip(size, pair(dilation, "dilation", 1), strict=True))
 
 
 def _one(size):

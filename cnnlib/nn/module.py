@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..autograd import Tensor, current_blueprint
+from ..ops._arguments import real
 
 
 class Parameter(Tensor):
@@ -77,7 +78,12 @@ class Module:
         return self
 
     def astype(self, dtype):
-        """Turns every Parameter and running statistic into this type, in place: float64 for exact checks."""
+        """Turns every Parameter and running statistic into this type, in place: float64 for exact checks.
+
+        Raises TypeError for a type that is not one of floats.
+        """
+        if np.dtype(dtype).kind != "f":
+            raise TypeError(f"a network needs floats, so dtype must be float32 or float64, not {np.dtype(dtype)}")
         for _, module in self.modules():
             for name, value in vars(module).items():
                 if isinstance(value, Parameter):
@@ -91,18 +97,21 @@ class Module:
         return {path: array.copy() for path, array in self._arrays().items()}
 
     def load_state_dict(self, state):
-        """Takes over numbers by path. Raises KeyError for a path too few or too many and ValueError for another shape;
-        then nothing has changed."""
+        """Takes over numbers by path. Raises KeyError for a path too few or too many, ValueError for another shape and
+        TypeError for what are no numbers; then nothing has changed."""
+        if not hasattr(state, "keys"):
+            raise TypeError(f"state must be a dictionary of arrays by path, not {type(state).__name__}")
         arrays = self._arrays()
         if missing := sorted(arrays.keys() - state.keys()):
             raise KeyError(f"the network has {', '.join(missing)}, but the state has not")
         if surplus := sorted(state.keys() - arrays.keys()):
             raise KeyError(f"the state has {', '.join(surplus)}, but the network has not")
+        new = {path: real(state[path], path) for path in arrays}
         for path, array in arrays.items():
-            if np.shape(state[path]) != array.shape:
-                raise ValueError(f"{path} has shape {np.shape(state[path])}, but the network needs {array.shape}")
+            if new[path].shape != array.shape:
+                raise ValueError(f"{path} has shape {new[path].shape}, but the network needs {array.shape}")
         for path, array in arrays.items():
-            array[...] = state[path]
+            array[...] = new[path]
         return self
 
     def _arrays(self):
@@ -148,9 +157,11 @@ class Sequential(Module):
         return x
 
     def __getitem__(self, key):
-        """A part by name or number; a slice is a Sequential that shares the parts."""
+        """A part by name or number; a slice is a Sequential that shares the parts. Raises KeyError or IndexError."""
         if isinstance(key, slice):
             return Sequential(dict(list(self.parts.items())[key]))
+        if isinstance(key, str) and key not in self.parts:
+            raise KeyError(f"there is no part {key!r}; there are {', '.join(self.parts) or 'none'}")
         return self.parts[key] if isinstance(key, str) else list(self.parts.values())[key]
 
     def __len__(self):

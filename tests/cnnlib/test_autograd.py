@@ -180,3 +180,48 @@ def test_upstream_of_another_shape(name):
 def test_an_op_by_name():
     np.testing.assert_array_equal(apply("relu", np.array([-1.0, 2.0])).data, [0, 2])
     assert "max(0, x)" in F.relu.__doc__
+
+
+def test_numpy_takes_a_tensor_only_where_no_gradient_is_lost():
+    np.testing.assert_array_equal(np.asarray(Tensor([1.0, 2.0])), [1, 2])
+    assert np.asarray(Tensor([1.0]), np.float32).dtype == np.float32
+    with pytest.raises(TypeError, match="numpy takes no Tensor that wants a gradient"):
+        np.asarray(Tensor(np.zeros((500, 500)), requires_grad=True))
+
+
+@pytest.mark.parametrize("data", ["a", None, [None, 1.0], 1j, {}, np.zeros(2, "M8[D]"), [[1], [1, 2]]])
+def test_only_real_numbers_make_a_tensor(data):
+    with pytest.raises(TypeError, match="data must"):
+        Tensor(data)
+    with pytest.raises(TypeError, match="what comes beside a Tensor must"):
+        Tensor([1.0]) * data
+
+
+def test_a_number_or_an_array_before_the_operator():
+    x = Tensor([[2.0, 4.0]], requires_grad=True)
+    (1 / x).sum().backward()
+    np.testing.assert_allclose(x.grad, [[-1 / 4, -1 / 16]])
+    y = Tensor([[1.0], [3.0]], requires_grad=True)
+    (np.array([[5.0, 7.0]]) @ y).backward()
+    np.testing.assert_array_equal(y.grad, [[5], [7]])
+
+
+def test_a_target_gets_no_gradient():
+    prediction, target = Tensor([1.0, 2.0], requires_grad=True), Tensor([0.0, 0.0], requires_grad=True)
+    with pytest.raises(ValueError, match="mse has gradients for 1 of the 2 Tensors that want one"):
+        F.mse(prediction, target).backward()
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda x: x.item(), r"item needs one number, but this Tensor has shape \(2, 3\)"),
+        (lambda x: x[:0].mean(), r"shape \(0, 3\): there is no number to take a mean of"),
+        (lambda x: x.backward(np.ones((2, 3), complex)), "dout must hold real numbers, not complex128"),
+        (lambda x: x.sum(5), "axis is 5, but there are 2 axes"),
+        (lambda x: x**x, "exponent must be a number, not a Tensor"),
+    ],
+)
+def test_one_sentence(call, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        call(Tensor(np.random.default_rng(0).normal(size=(2, 3)), requires_grad=True))

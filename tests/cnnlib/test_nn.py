@@ -194,3 +194,42 @@ def test_a_module_without_forward_says_so():
         nn.Module()(np.ones(3))
     with pytest.raises(ValueError, match="3 channels and 4 filters do not divide into 2 groups"):
         nn.Conv2d(3, 4, 3, groups=2)
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: nn.Linear(0, 2), "in_features is 0, but must be at least 1"),
+        (lambda: nn.Linear(2, 1.5), "out_features must be an integer, not 1.5"),
+        (lambda: nn.Conv2d("3", 2, 3), "in_channels must be an integer, not '3'"),
+        (lambda: nn.Conv2d(2, 2, 3, stride=0), "stride is 0, but must be at least 1"),
+        (lambda: nn.Conv2d(2, 2, 3, padding=-1), "padding is -1, but must be at least 0"),
+        (lambda: nn.Conv2d(2, 2, (3, 3, 3)), "kernel_size has 3 numbers, but an image has 2 directions"),
+        (lambda: nn.Conv2d(2, 2, 3, groups=0), "groups is 0, but must be at least 1"),
+        (lambda: nn.Conv2d(2, 2, 3, padding="valid"), "padding is 'valid' and stride 1, but a word must be 'same'"),
+        (lambda: nn.Conv2d(2, 2, 3, stride=2, padding="same"), "padding is 'same' and stride 2"),
+        (lambda: nn.ConvTranspose2d(4, 4, 3, groups=3), "4 channels and 4 filters do not divide into 3 groups"),
+        (lambda: nn.ConvTranspose2d(4, 4, 3, stride=None), "stride must be an integer or a pair"),
+        (lambda: nn.LocallyConnected2d(1, 0, 3, 3), "out_channels is 0, but must be at least 1"),
+        (lambda: nn.BatchNorm2d(-1), "num_features is -1, but must be at least 1"),
+        (lambda: nn.BatchNorm2d(3, momentum=float("nan")), "momentum is nan, but must be"),
+        (lambda: nn.WeightNorm(nn.ReLU()), r"needs a layer with a weight, not ReLU\(\)"),
+        (lambda: nn.Linear(2, 2).astype(int), "dtype must be float32 or float64, not int64"),
+        (lambda: nn.manual_seed(-1), "seed is -1, but must be at least 0"),
+        (lambda: nn.Linear(2, 2).load_state_dict(None), "state must be a dictionary of arrays by path, not NoneType"),
+        (lambda: nn.Sequential(nn.ReLU())["relu"], "there is no part 'relu'; there are 0"),
+    ],
+)
+def test_layers_that_cannot_be(make, words):
+    with pytest.raises((ValueError, TypeError, KeyError), match=words):
+        make()
+
+
+@pytest.mark.parametrize("words", [np.array(["a", "b", "c"]), np.ones(3, complex)])
+def test_a_state_of_no_numbers_changes_nothing(words):
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 3))
+    before = net.state_dict()
+    with pytest.raises(TypeError, match=r"1.bias must hold real numbers, not (<U1|complex128)"):
+        net.load_state_dict({**{path: array + 1 for path, array in before.items()}, "1.bias": words})
+    for path, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, before[path])

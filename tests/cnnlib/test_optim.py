@@ -66,7 +66,7 @@ def test_a_step_keeps_gradients_and_float32():
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"lr": -1}, "lr is -1, but must be a number of at least 0"),
+        ({"lr": -1}, "lr is -1, but must be a finite number of at least 0"),
         ({"lr": float("nan")}, "lr is nan"),
         ({"lr": 1, "momentum": -0.1}, "momentum is -0.1"),
         ({"lr": 1, "nesterov": True}, "nesterov needs a momentum"),
@@ -86,3 +86,27 @@ def test_schedules_stay_between_0_and_1_and_end_low(schedule):
     values = [schedule(p) for p in np.linspace(0, 1, 101)]
     assert min(values) >= 0 and max(values) <= 1 + 1e-12
     assert max(values) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda w: optim.SGD(w, "fast"), "lr must be a number, not 'fast'"),
+        (lambda w: optim.SGD([w[0], w[0]], 0.1), "of the 2 parameters one comes twice"),
+        (lambda w: optim.SGD([np.zeros(3)], 0.1), "parameters must be Parameters, .* not ndarray"),
+        (lambda w: optim.SGD(3, 0.1), "parameters must be a list, .* not 3"),
+        (
+            lambda w: optim.SGD(w, 0.1).load_state_dict({"0": np.zeros(7)}),
+            r"velocity 0 has shape \(7,\), .* has \(3,\)",
+        ),
+        (
+            lambda w: optim.SGD(w, 0.1).load_state_dict({"9": np.zeros(3)}),
+            "velocity 9 has shape .* parameter 9 has None",
+        ),
+        (lambda w: optim.warmup(1), "part is 1, but must be larger than 0 and less than 1"),
+        (lambda w: optim.steps("half"), "a part must be a number, not 'half'"),
+    ],
+)
+def test_of_a_wrong_kind(call, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        call([Parameter([1.0, 2.0, 3.0])])

@@ -133,3 +133,40 @@ def test_an_error_in_own_code_stays_what_it_is():
 
     with pytest.raises(KeyError, match="missing"), use(relu=(forward, forward)):
         F.relu(Tensor([1.0]))
+
+
+def test_own_passes_may_write_to_what_they_get():
+    def relu_forward(x):
+        positive = x > 0
+        x[~positive] = 0
+        return x, positive
+
+    def relu_backward(dout, positive):
+        dout[~positive] = 0
+        return dout
+
+    data = np.array([[1.0, -2.0]])
+    x = Tensor(data, requires_grad=True)
+    y = x * 3
+    dout = np.array([[5.0, 7.0]])
+    with use(relu=(relu_forward, relu_backward)):
+        out = F.relu(y) + y  # add hands the same array to both
+        out.backward(dout)
+    np.testing.assert_array_equal(data, [[1, -2]])
+    np.testing.assert_array_equal(y.data, [[3, -6]])
+    np.testing.assert_array_equal(dout, [[5, 7]])
+    np.testing.assert_array_equal(x.grad, [[30, 21]])
+
+
+@pytest.mark.parametrize(
+    "forward, backward, words",
+    [
+        (lambda x: (x * 1j, None), lambda dout, cache: dout, "out must hold real numbers, not complex128"),
+        (lambda x: (x, None), lambda dout, cache: None, "relu has gradients for 0 of the 1 Tensors that want one"),
+        (lambda x: (x, None), lambda dout, cache: (dout, dout), "must return 1 gradients, but returned 2"),
+        (max, min, "relu needs functions of your own, but <built-in function max> is built in"),
+    ],
+)
+def test_own_passes_that_forget_something(forward, backward, words):
+    with pytest.raises((TypeError, ValueError), match=words), use(relu=(forward, backward)):
+        F.relu(Tensor([1.0], requires_grad=True)).backward()

@@ -111,7 +111,12 @@ def test_the_bar_can_be_seen(capsys):
         ("there are 96 examples and 5 labels", {"y": Y[:5]}),
         ("there are 0 examples and 0 labels", {"x": X[:0], "y": Y[:0]}),
         ("patience=3 needs a validation set", {"patience": 3}),
-        ("epochs is 0 and batch_size 64", {"epochs": 0}),
+        ("epochs is 0, but must be at least 1", {"epochs": 0}),
+        ("batch_size is -2, but must be at least 1", {"batch_size": -2}),
+        ("patience is 0, but must be at least 1", {"patience": 0, "validation": (X, Y)}),
+        ("there are 96 examples and 5 labels", {"validation": (X, Y[:5])}),
+        ("x has 0 axes and y 1", {"x": 3}),
+        ("cannot be written: there is no folder nowhere", {"checkpoint": "nowhere/run.npz"}),
         ("label 2 is none of the 2 classes, 0 to 1", {"y": Y + 1}),
         (r"the loss is (nan|inf) in epoch \d+, step \d+: try a smaller lr than", {"lr": 1e30}),
         ("lr is -1, but must be", {"lr": -1}),
@@ -161,3 +166,82 @@ def test_a_function_can_be_trained():
     x = np.ones((8, 1), np.float32)
     fit(model, x, 2 * x, epochs=30, lr=0.2, momentum=0.0, loss="mse", progress=False)
     assert model(Tensor(x)).data == pytest.approx(2 * x, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "words, options",
+    [
+        ("epochs must be an integer, not 1.5", {"epochs": 1.5}),
+        ("lr must be a number, not None", {"lr": None}),
+        ("seed must be an integer, not 'a'", {"seed": "a"}),
+        (r"validation must be a pair \(x, y\), not a int", {"validation": 3}),
+        ("x must hold real numbers, not <U1", {"x": np.full(X.shape, "a")}),
+        ("loss must be the name of a loss in cnnlib.ops or a function, not 3", {"loss": 3}),
+        (r"return a Tensor of one number, but this one returned shape \(32, 2\)", {"loss": lambda scores, y: scores}),
+        ("a Tensor of one number, but this one returned a float", {"loss": lambda scores, y: 3.0}),
+        ("schedule must be a function", {"schedule": None}),
+        ("the schedule's factor must be a number, not None", {"schedule": lambda progress: None}),
+        ("model must be a Module, not 3", {"model": 3}),
+        ("model must be a Module, not <class", {"model": nn.Linear}),
+    ],
+)
+def test_of_a_wrong_kind(words, options):
+    model = options.pop("model", None) or network()
+    with pytest.raises(TypeError, match=words):
+        fit(model, options.pop("x", X), Y, **{"epochs": 1, "batch_size": 32, "progress": False, **options})
+
+
+def damaged(arrays):
+    """Ways in which the arrays of a checkpoint may be no checkpoint, each a name and other arrays."""
+    for key in arrays:
+        if not key.startswith("velocity"):  # what does not move yet has none
+            yield f"without {key}", {k: v for k, v in arrays.items() if k != key}
+        yield f"words in {key}", {**arrays, key: np.full(arrays[key].shape, "a")}
+        if key.startswith(("model", "best", "velocity")):
+            yield f"{key} twice as long", {**arrays, key: np.repeat(arrays[key], 2, axis=0)}
+    yield "of another version", {**arrays, "version": np.array(2)}
+
+
+def test_a_damaged_checkpoint_changes_nothing(tmp_path):
+    whole, file = tmp_path / "whole.npz", tmp_path / "run.npz"
+    run(network(), 2, validation=(X, Y), checkpoint=whole)
+    with np.load(whole) as stored:
+        arrays = {key: stored[key] for key in stored.files}
+    several = 0
+    for what, others in damaged(arrays):
+        np.savez(file, **others)
+        model = network()
+        before, content, state = model.state_dict(), file.read_bytes(), nn.generator().bit_generator.state
+        with pytest.raises(ValueError, match=r"is (no checkpoint|the checkpoint of another network)") as error:
+            run(model, 3, validation=(X, Y), checkpoint=file)
+        assert "\n" not in str(error.value), what
+        assert file.read_bytes() == content and nn.generator().bit_generator.state == state, what
+        for name, array in model.state_dict().items():
+            np.testing.assert_array_equal(array, before[name], err_msg=what)
+        several += 1
+    assert several > 20
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04"])
+def test_a_file_that_is_none(tmp_path, content):
+    file = tmp_path / "run.npz"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="is no checkpoint that training can go on from"):
+        run(network(), 2, checkpoint=file)
+
+
+def test_no_examples_have_no_scores():
+    assert training.predict(network(), X[:0]).shape == (0, 2)
+
+
+def test_predict_leaves_every_part_in_its_mode():
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(36, 2))
+    model[1].eval()
+    training.predict(model, X)
+    assert [module.training for _, module in model.modules()] == [True, True, False, True]
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_batches_of_at_least_one(batch_size):
+    with pytest.raises(ValueError, match=f"batch_size is {batch_size}, but must be at least 1"):
+        training.predict(network(), X, batch_size)
