@@ -274,11 +274,14 @@ class Grading:
             kept = self.recorder.exclude_overwriting.get(handed.lesson, []) if folder != target else []
             names = {str(Path(path).relative_to(folder)): Path(path) for path in found}
             paths |= {name: path for name, path in names.items() if name not in kept}
-        files, notes = execute.beside(paths)
+        return self._opened(handed, *execute.beside(paths))
+
+    def _opened(self, handed, files=(), notes=()):
+        path = self.output / "submitted" / handed.student / handed.lesson / f"{handed.lesson}.ipynb"
         try:
-            return task.Submission(overlay.content(target / f"{handed.lesson}.ipynb"), "", files, notes)
+            return task.Submission(overlay.content(path), "", dict(files), list(notes))
         except overlay.Unreadable as problem:
-            return task.Submission(b"", str(problem), files, notes)
+            return task.Submission(b"", str(problem), dict(files), list(notes))
 
     def _kept(self, handed, key):
         """The calls that are left to do where there is a result already; None where there is none."""
@@ -331,7 +334,8 @@ class Grading:
         if isinstance(outcome, SetupFailed):
             raise Problem(f"{all_[0].lesson}: {outcome} What was graded before is kept.")
         if isinstance(outcome, batch.WorkerDied):
-            outcome, key = task.failed(self.packed[all_[0].lesson], CULPRIT), ""  # the next run tries again
+            key = ""  # the next run tries again
+            outcome = task.failed(self.packed[all_[0].lesson], self._opened(all_[0]), CULPRIT)
         elif isinstance(outcome, Exception):
             for handed in all_:
                 self._skip(handed)
