@@ -212,7 +212,7 @@ def _attention(submissions, record, absent):
     ]  # fmt: skip
     parts = [
         ("Not graded", "Their submissions were put aside when they were collected; mend this and collect again.", lost),
-        ("Not readable", "They got 0 points; ask for the notebook again.", unread),
+        ("No notebook of this lesson", "They got 0 points; ask for the right file.", unread),
         ("No points", "A first look at what most of their tests said.", zero),
         ("Stopped at a limit", "Only the tests that were stopped cost points.", stopped),
         ("Other notes of the grader", "", notes),

@@ -190,7 +190,9 @@ def test_mistakes_are_counted_by_name(made):
 
 def test_who_needs_a_look(made):
     page = made[1]
-    assert "cleo" in page.below("Not readable") and "no valid JSON" in page.below("Not readable")
+    assert "cleo" in page.below("No notebook of this lesson") and "no valid JSON" in page.below(
+        "No notebook of this lesson"
+    )
     assert "alert(1)" in page.below("No points") and "cleo" not in page.below("No points")
     assert "Took too long" in page.below("Stopped at a limit")
     assert "eve · 2 h, loses 1.5 points" in page.below("Late").replace("eve2", "eve · 2").replace("eve 2", "eve · 2")
