@@ -31,3 +31,4 @@ from .training import (
     training_run,
     valley,
 )
+from .winograd import four_ways
