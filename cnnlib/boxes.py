@@ -1,6 +1,7 @@
 """Boxes around objects: how far two agree, which to keep, how to predict them, and how good a detector is.
 
 A box is x1, y1, x2, y2, in pixels: x to the right, y down, and its size is x2 - x1 by y2 - y1. Boxes are arrays (N, 4).
+Boxes that end before they begin, and numbers that are not finite or no numbers, raise ValueError or TypeError.
 Source: INRIA, "Object category localization with CNNs"; S. Ren et al., "Faster R-CNN", 2015.
 """
 
@@ -8,6 +9,7 @@ import math
 
 import numpy as np
 
+from ._numbers import number, whole
 from .ops._arguments import pair, real
 
 LARGEST = math.log(1000 / 16)  # decode enlarges an anchor at most so far, or a first guess could overflow (Detectron)
@@ -39,7 +41,8 @@ def nms(boxes, scores, threshold=0.5):
     >>> nms([[0, 0, 4, 4], [0, 0, 4, 5], [8, 8, 9, 9]], [0.7, 0.9, 0.1])
     array([1, 2])
     """
-    boxes, scores = _boxes(boxes, "boxes"), _scores(scores, boxes)
+    boxes, threshold = _boxes(boxes, "boxes"), number(threshold, "threshold", least=0)
+    scores = _scores(scores, boxes)
     overlap = iou(boxes, boxes)
     order, keep = np.argsort(-scores, kind="stable"), []
     while len(order):
@@ -133,6 +136,7 @@ def decode(deltas, anchors):
     deltas, anchors = real(deltas, "deltas"), _boxes(anchors, "anchors")
     if deltas.ndim != 2 or deltas.shape[1] != 4:
         raise ValueError(f"deltas has shape {deltas.shape}, but needs (N, 4)")
+    _finite(deltas, "deltas")
     _same_number(deltas, "deltas", anchors)
     centre, extent = _centred(anchors)
     centre = centre + deltas[:, :2] * extent
@@ -153,7 +157,7 @@ def match_anchors(anchors, truth, positive=0.7, negative=0.3):
     >>> match_anchors([[0, 0, 4, 4], [0, 0, 8, 8], [9, 9, 13, 13]], [[0, 0, 4, 5], [8, 8, 12, 12]])
     (array([ 1, -1,  1]), array([0, 0, 1]))
     """
-    if not 0 <= negative <= positive <= 1:
+    if not 0 <= number(negative, "negative") <= number(positive, "positive") <= 1:
         raise ValueError(
             f"negative is {negative} and positive {positive}, but 0 <= negative <= positive <= 1 is needed"
         )
@@ -182,7 +186,7 @@ def correct_detections(boxes, scores, truth, threshold=0.5):
     >>> correct_detections([[0, 0, 4, 4], [0, 0, 4, 5]], [0.6, 0.9], truth=[[0, 0, 4, 5]])
     array([False,  True])
     """
-    boxes = _boxes(boxes, "boxes")
+    boxes, threshold = _boxes(boxes, "boxes"), number(threshold, "threshold", least=0)
     scores, overlap = _scores(scores, boxes), iou(boxes, truth)
     correct, taken = np.zeros(len(boxes), bool), set()
     for n in np.argsort(-scores, kind="stable") if overlap.size else []:
@@ -203,11 +207,16 @@ def precision_recall(scores, correct, truths):
     >>> precision_recall([0.9, 0.8, 0.7], [True, False, True], truths=4)[1]
     array([0.25, 0.25, 0.5 ])
     """
-    scores, correct = real(scores, "scores"), np.asarray(correct, bool)
+    scores, correct = _finite(real(scores, "scores"), "scores"), real(correct, "correct")
+    if not np.all((correct == 0) | (correct == 1)):
+        raise ValueError(
+            f"correct holds {correct[(correct != 0) & (correct != 1)][0]:g}, but only True and False are allowed"
+        )
+    correct, truths = correct.astype(bool), whole(truths, "truths", 1)
     if scores.ndim != 1 or correct.shape != scores.shape:
         raise ValueError(f"scores has shape {scores.shape} and correct {correct.shape}, but both must be (N,)")
-    if truths < max(1, correct.sum()):
-        raise ValueError(f"truths is {truths}, but must be at least 1 and not less than the {correct.sum()} correct")
+    if truths < correct.sum():
+        raise ValueError(f"truths is {truths}, but must not be less than the {correct.sum()} correct")
     found = np.cumsum(correct[np.argsort(-scores, kind="stable")])
     return found / np.arange(1, len(found) + 1), found / truths
 
@@ -237,6 +246,7 @@ def _boxes(boxes, name):
         return boxes.reshape(0, 4)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"{name} has shape {boxes.shape}, but boxes need (N, 4): x1, y1, x2, y2")
+    _finite(boxes, name)
     wrong = np.flatnonzero((boxes[:, 2:] < boxes[:, :2]).any(axis=1))
     if len(wrong):
         raise ValueError(f"{name}[{wrong[0]}] is {boxes[wrong[0]].tolist()}, but x2 >= x1 and y2 >= y1 are needed")
@@ -247,12 +257,19 @@ def _scores(scores, boxes):
     scores = real(scores, "scores")
     if scores.shape != (len(boxes),):
         raise ValueError(f"scores has shape {scores.shape}, but {len(boxes)} boxes need ({len(boxes)},)")
-    return scores
+    return _finite(scores, "scores")
+
+
+def _finite(values, name):
+    """The values. Raises ValueError where one is infinite or NaN."""
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} holds {values[~np.isfinite(values)][0]}, but all its numbers must be finite")
+    return values
 
 
 def _positive(values, name):
     values = np.atleast_1d(real(values, name))
-    if values.ndim != 1 or not np.all(values > 0):
+    if values.ndim != 1 or not values.size or not np.all((values > 0) & np.isfinite(values)):
         raise ValueError(f"{name} is {values.tolist()}, but needs a list of positive numbers")
     return values
 

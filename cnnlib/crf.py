@@ -13,6 +13,7 @@ right, for large images; here each kernel is a matrix of P x P, exact and for sm
 
 import numpy as np
 
+from ._numbers import number, whole
 from .ops._arguments import real, same_shape
 
 MOST_PIXELS = 64 * 64  # a kernel then takes 134 MB in float64
@@ -39,8 +40,12 @@ def mean_field(unary, image, steps=5, weights=(1.0, 3.0), compatibility=None, pl
         raise ValueError(
             f"unary has shape {unary.shape} and image {image.shape}, but (N, L, H, W) and (N, C, H, W) are needed"
         )
-    weights = np.asarray(weights, unary.dtype)
-    compatibility = None if compatibility is None else np.asarray(compatibility, unary.dtype)
+    if not unary.shape[1]:
+        raise ValueError(f"unary has shape {unary.shape}, but needs at least 1 label")
+    whole(steps, "steps", 0)
+    weights = real(weights, "weights").astype(unary.dtype, copy=False)
+    if compatibility is not None:
+        compatibility = real(compatibility, "compatibility").astype(unary.dtype, copy=False)
     out = _softmax(-unary)
     for n in range(len(out)):  # one image at a time: its kernels are large
         one = slice(n, n + 1)
@@ -69,8 +74,7 @@ def gaussian_kernels(image, place=3.0, wide_place=10.0, colour=0.05, normalise=T
     if image.ndim != 4:
         raise ValueError(f"image has {image.ndim} axes, but images need 4: (N, C, H, W)")
     for name, width in (("place", place), ("wide_place", wide_place), ("colour", colour)):
-        if not width > 0:
-            raise ValueError(f"{name} is {width}, but a Gaussian's width must be positive")
+        number(width, name, above=0)
     n, channels, h, w = image.shape
     if h * w > MOST_PIXELS:
         raise ValueError(
@@ -92,8 +96,13 @@ def gaussian_kernels(image, place=3.0, wide_place=10.0, colour=0.05, normalise=T
 
 
 def potts(labels):
-    """The compatibility (L, L) of L labels by which any two different ones cost the same: 0 on the diagonal, else 1."""
-    return 1 - np.eye(labels)
+    """The compatibility (L, L) of L labels by which any two different ones cost the same: 0 on the diagonal, else 1.
+
+    >>> potts(2)
+    array([[0., 1.],
+           [1., 0.]])
+    """
+    return 1 - np.eye(whole(labels, "labels", 1))
 
 
 def mean_field_step_forward(q, unary, weights, compatibility, kernels):
@@ -171,8 +180,8 @@ def _squared_distances(features):
 
 
 def _check(q, unary, weights, compatibility, kernels):
-    if q.ndim != 4:
-        raise ValueError(f"q has {q.ndim} axes, but needs 4: (N, L, H, W)")
+    if q.ndim != 4 or not q.shape[1]:
+        raise ValueError(f"q has shape {q.shape}, but needs 4 axes and 1 label at least: (N, L, H, W)")
     n, labels, h, w = q.shape
     wanted = {"unary": q.shape, "compatibility": (labels, labels), "kernels": (n, *weights.shape, h * w, h * w)}
     for (name, shape), array in zip(wanted.items(), (unary, compatibility, kernels), strict=True):

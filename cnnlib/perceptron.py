@@ -2,6 +2,7 @@
 network that is a table.
 
 Targets t are -1 or 1, a score is f(x) = w·x + b, and its sign is the answer. x: examples (N, D), one (D,).
+What is no number raises TypeError, a learning rate or a width that is not above 0 ValueError.
 Source: INRIA, "Rosenblatt's Perceptron" to "Classification over binary inputs"; Princeton COS 429, "A bit of history".
 """
 
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._numbers import number, whole
 from .lookup import Lookup, _signs
 from .lookup import lookup_predict as lookup_predict
 from .lookup import step as step
@@ -36,6 +38,7 @@ def perceptron_update(w, b, x, t, lr=1.0):
     (array([-2., -1.]), -1.0)
     """
     w, x, t = real(w, "w"), real(x, "x"), _signs(t)
+    b, lr = number(b, "b"), number(lr, "lr", above=0)
     if w.ndim != 1 or x.shape != w.shape or t.ndim:
         raise ValueError(f"w has shape {w.shape}, x {x.shape} and t {t.shape}, but (D,), (D,) and () are needed")
     if t * (w @ x + b) > 0:
@@ -97,12 +100,14 @@ def perceptron_bound(x, t, w_star):
 
 
 def with_one(x):
-    """x (N, D) with a column of ones at its end: the weight of this column is the bias.
+    """x (N, D) with a column of ones at its end: the weight of this column is the bias. Raises ValueError for another shape.
 
     >>> with_one([[2, 3]])
     array([[2., 3., 1.]])
     """
     x = real(x, "x")
+    if x.ndim != 2:
+        raise ValueError(f"x has shape {x.shape}, but (N, D) is needed")
     return np.concatenate([x, np.ones((len(x), 1), x.dtype)], axis=1)
 
 
@@ -120,6 +125,7 @@ def adaline_update(w, b, x, t, lr=0.01):
     (array([ 0. , -0.5]), -0.5)
     """
     w, x, t = real(w, "w"), real(x, "x"), real(t, "t")
+    b, lr = number(b, "b"), number(lr, "lr", above=0)
     if w.ndim != 1 or x.ndim not in (1, 2) or x.shape[-1:] != w.shape or t.shape != x.shape[:-1]:
         raise ValueError(
             f"w has shape {w.shape}, x {x.shape} and t {t.shape}, but (D,), (D,) and (), or (D,), (N, D) and (N,) are needed"
@@ -127,8 +133,8 @@ def adaline_update(w, b, x, t, lr=0.01):
     x, t = np.atleast_2d(x), np.atleast_1d(t).astype(x.dtype)
     if not len(x):
         raise ValueError("the batch has 0 examples, but needs at least 1")
-    errors = t - (x @ w + float(b))
-    return w + float(lr) * (errors @ x) / len(x), float(b + lr * errors.mean())
+    errors = t - (x @ w + b)
+    return w + lr * (errors @ x) / len(x), float(b + lr * errors.mean())
 
 
 def fit_adaline(x, t, lr=0.01, epochs=100, batch_size=None, rng=None):
@@ -143,9 +149,7 @@ def fit_adaline(x, t, lr=0.01, epochs=100, batch_size=None, rng=None):
     array([0.5])
     """
     x, t = _examples(x, t)
-    size = len(x) if batch_size is None else batch_size
-    if size < 1:
-        raise ValueError(f"a batch would have {size} examples, but needs at least 1")
+    size = whole(len(x) if batch_size is None else batch_size, "batch_size", 1)
     w, b, history = np.zeros(x.shape[1], x.dtype), 0.0, []
     for order in _rounds(len(x), epochs, rng):
         for start in range(0, len(x), size):
@@ -168,13 +172,14 @@ class DualFit(NamedTuple):
 def polynomial_kernel(a, b, degree=2, offset=1.0):
     """(a·b + offset)^degree: all products of up to `degree` numbers of x as features, without computing any.
 
-    a: (N, D); b: (M, D). Returns (N, M). Degree 1 and offset 0 are the plain dot product.
+    a: (N, D); b: (M, D). Returns (N, M). Degree 1 and offset 0 are the plain dot product. Raises ValueError for a degree
+    below 1.
 
     >>> polynomial_kernel([[1, 2]], [[3, 4], [0, 0]])
     array([[144.,   1.]])
     """
     a, b = _two_sets(a, b)
-    return (a @ b.T + offset) ** degree
+    return (a @ b.T + number(offset, "offset")) ** whole(degree, "degree", 1)
 
 
 def gaussian_kernel(a, b, width=1.0):
@@ -186,8 +191,7 @@ def gaussian_kernel(a, b, width=1.0):
     array([[1.   , 0.368]])
     """
     a, b = _two_sets(a, b)
-    if not width > 0:
-        raise ValueError(f"width is {width}, but must be positive")
+    width = number(width, "width", above=0)
     squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
     return np.exp(-np.maximum(squares, 0) / (2 * width**2))  # rounding could make a square of 0 negative
 
@@ -264,6 +268,8 @@ def _examples(x, t):
     x, t = real(x, "x"), _signs(t)
     if x.ndim != 2 or t.shape != (len(x),):
         raise ValueError(f"x has shape {x.shape} and t {t.shape}, but (N, D) and (N,) are needed")
+    if not np.isfinite(x).all():
+        raise ValueError(f"x holds {x[~np.isfinite(x)][0]}, but all its numbers must be finite")
     return x, t.astype(x.dtype, copy=False)
 
 
@@ -275,5 +281,8 @@ def _two_sets(a, b):
 
 
 def _rounds(n, epochs, rng):
-    """The order of n examples in each round."""
+    """The order of n examples in each round. Raises ValueError or TypeError for what is no number of rounds or no rng."""
+    whole(epochs, "epochs", 0)
+    if rng is not None and not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be None or a numpy Generator such as np.random.default_rng(0), not {rng!r}")
     return (np.arange(n) if rng is None else rng.permutation(n) for _ in range(epochs))

@@ -1,9 +1,10 @@
 """Examples, cut in two for training and testing, or into the small batches that training takes one at a time."""
 
-import operator
 from typing import NamedTuple
 
 import numpy as np
+
+from .._numbers import number, whole
 
 
 class Examples(NamedTuple):
@@ -25,10 +26,10 @@ def split(x, y, test=0.25, seed=0):
     (6, 2, True)
     """
     x, y = _together(x, y)
-    held_out = round(float(test) * len(x))
+    held_out = round(number(test, "test") * len(x))
     if not 0 < held_out < len(x):
         raise ValueError(f"test={test} of {len(x)} examples holds out {held_out}, but both halves need at least 1")
-    order = np.random.default_rng(seed).permutation(len(x))
+    order = random(seed).permutation(len(x))
     return tuple(Examples(x[part], y[part]) for part in (order[held_out:], order[:held_out]))
 
 
@@ -43,12 +44,17 @@ def batches(x, y, size, rng=None):
     [[0, 1], [2, 3], [4]]
     """
     x, y = _together(x, y)
-    size = operator.index(size)
-    if size < 1:
-        raise ValueError(f"size is {size}, but a batch holds at least 1 example")
+    size = whole(size, "size", 1)
+    if rng is not None and not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be None or a numpy Generator such as np.random.default_rng(0), not {rng!r}")
     order = np.arange(len(x)) if rng is None else rng.permutation(len(x))
     # An inner generator, so that wrong arguments are refused at the call and not at the first batch.
     return (Examples(x[some], y[some]) for some in (order[at : at + size] for at in range(0, len(x), size)))
+
+
+def random(*seed):
+    """A numpy Generator that starts from these integers of at least 0. Raises ValueError or TypeError for others."""
+    return np.random.default_rng([whole(number, "seed", 0, most=np.inf) for number in seed])
 
 
 def _together(x, y):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .._numbers import whole
 from .examples import split
 
 
@@ -23,8 +24,7 @@ def digits(size=8, test=0.25, seed=0):
     """
     from PIL import Image
 
-    if size < 1:
-        raise ValueError(f"size is {size}, but an image needs at least 1 pixel")
+    whole(size, "size", 1)
     table = _table()
     x = table[:, :64].reshape(-1, 8, 8) / np.float32(16)
     if size != 8:

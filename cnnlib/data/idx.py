@@ -6,6 +6,7 @@ R. Vollgraf, "Fashion-MNIST", 2017.
 
 import gzip
 import math
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -40,16 +41,19 @@ def read_idx(path):
     """The array of unsigned bytes in an IDX file, compressed with gzip or not.
 
     Such a file is: two zeros, the type (8 for unsigned bytes), the number of axes, each axis's length in four bytes,
-    the highest first, and the numbers in row-major order. Raises ValueError where the file is another, or cut short.
+    the highest first, and the numbers in row-major order. Raises ValueError where the file is another, or cut short, and
+    FileNotFoundError where there is none.
     """
     path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
     content = path.read_bytes()
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"{path.name} is damaged: {error}") from None
-    if content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
+    if content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3] or not content[3]:
         raise ValueError(f"{path.name} is no IDX file of bytes: it begins with {content[:4].hex(' ') or 'nothing'}")
     start = 4 + 4 * content[3]
     shape = [int(length) for length in np.frombuffer(content[4:start], ">u4")]

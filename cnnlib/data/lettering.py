@@ -9,7 +9,8 @@ from string import ascii_uppercase
 
 import numpy as np
 
-from .examples import Examples
+from .._numbers import number, whole
+from .examples import Examples, random
 
 TYPEFACES = (
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSansMono", "DejaVuSansMono-Bold"),
@@ -30,15 +31,12 @@ def letters(n=520, alphabet=ascii_uppercase, size=20, seed=0, disorder=0.5):
     >>> x.shape, np.bincount(y)
     ((100, 1, 20, 20), array([50, 50]))
     """
-    if n < 0:
-        raise ValueError(f"n is {n}, but there can be no fewer than 0 letters")
-    if not alphabet:
-        raise ValueError("the alphabet is empty, but needs at least 1 letter")
-    if size < 8:
-        raise ValueError(f"size is {size}, but a letter needs at least 8 pixels")
-    if not 0 <= disorder <= 1:
+    whole(n, "n", 0), whole(size, "size", 8)
+    if not isinstance(alphabet, str) or not alphabet:
+        raise ValueError(f"alphabet is {alphabet!r}, but must be a string of at least 1 letter")
+    if not 0 <= number(disorder, "disorder") <= 1:
         raise ValueError(f"disorder is {disorder}, but must be from 0 to 1")
-    rng = np.random.default_rng(seed)
+    rng = random(seed)
     y = rng.permutation(n) % len(alphabet)
     x = np.zeros((n, 1, size, size), np.float32)
     for image, label in zip(x, y, strict=True):

@@ -4,6 +4,8 @@ from importlib import resources
 
 import numpy as np
 
+from ..ops._arguments import pair
+
 # Photographs that anybody may use, and their makers.
 PHOTOGRAPHS = {
     "chelsea": ("chelsea.png", "a cat, by Stéfan van der Walt, CC0"),
@@ -22,7 +24,7 @@ def photograph(name="chelsea", size=None):
 
     name: one of PHOTOGRAPHS. size: the number of pixels, an integer for a square or a pair (H, W); the picture is scaled
     to cover it, what sticks out at two sides is cut off. Each call gives a new array. Raises ValueError for an unknown
-    name.
+    name or a size below 1, TypeError for what is no size.
 
     >>> photograph("chelsea").shape, photograph("brick", size=(32, 48)).shape
     ((3, 300, 451), (1, 32, 48))
@@ -36,7 +38,7 @@ def photograph(name="chelsea", size=None):
         Image.open(file) as image,
     ):
         if size is not None:
-            height, width = (size, size) if np.ndim(size) == 0 else size
-            image = ImageOps.fit(image, (int(width), int(height)), Image.Resampling.BOX)
+            height, width = pair(size, "size", 1)
+            image = ImageOps.fit(image, (width, height), Image.Resampling.BOX)
         pixels = np.asarray(image) / 255
     return np.moveaxis(np.atleast_3d(pixels), -1, 0).copy()

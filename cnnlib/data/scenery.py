@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import _numbers
+from .._numbers import whole
+from .examples import random
 from .photographs import PHOTOGRAPHS, photograph
 
 SHAPES = ("disc", "square", "triangle", "cross")
@@ -44,7 +47,7 @@ def scenes(n, size=64, seed=0, shapes=SHAPES[:3], most=3, scale=(0.2, 0.45), cov
     masks, objects = np.zeros((2, n, size, size), int)
     labels, boxes = [], []
     for i in range(n):
-        rng = np.random.default_rng((seed, i))  # each scene has its own stream, so it does not depend on n
+        rng = random(seed, i)  # each scene has its own stream, so it does not depend on n
         image = _background(size, rng)
         objects[i], found = _arrange(size, shapes, rng.integers(1, most + 1), scale, cover, rng)
         for number in range(1, len(found) + 1):
@@ -123,16 +126,15 @@ def _box(inside):
 
 
 def _check(n, size, shapes, most, scale, cover):
-    unknown = set(shapes) - set(SHAPES)
-    if unknown or not shapes:
-        raise ValueError(f"there is no shape {', '.join(sorted(unknown)) or 'given'}; there are {', '.join(SHAPES)}")
-    if n < 0:
-        raise ValueError(f"n is {n}, but there can be no fewer than 0 scenes")
-    if size < 8:
-        raise ValueError(f"size is {size}, but a scene needs at least 8 pixels per side")
-    if most < 1:
-        raise ValueError(f"most is {most}, but a scene has at least 1 shape")
-    if not 0 < scale[0] <= scale[1] <= 1:
+    whole(n, "n", 0), whole(size, "size", 8), whole(most, "most", 1)
+    if not isinstance(shapes, tuple | list) or not shapes:
+        raise ValueError(f"shapes is {shapes!r}, but must be a tuple of some of {', '.join(SHAPES)}")
+    if unknown := set(shapes) - set(SHAPES):
+        raise ValueError(f"there is no shape {', '.join(map(str, unknown))}; there are {', '.join(SHAPES)}")
+    if not isinstance(scale, tuple | list) or len(scale) != 2:
+        raise ValueError(f"scale is {scale!r}, but must be a pair: the least and the largest extent")
+    least, largest = (_numbers.number(part, "scale", above=0) for part in scale)
+    if not least <= largest <= 1:
         raise ValueError(f"scale is {scale}, but its two numbers must rise and lie between 0 and 1")
-    if not 0 <= cover < 1:
+    if not 0 <= _numbers.number(cover, "cover") < 1:
         raise ValueError(f"cover is {cover}, but must be at least 0 and less than 1")

@@ -21,32 +21,39 @@ def load(name):
     >>> load("lenet_digits").count()
     61706
     """
-    if name not in RECIPES:
-        raise KeyError(f"there is no trained network {name!r}; there are {', '.join(RECIPES)}")
+    _, build = _recipe(name)
     with np.load(HERE / f"{name}.npz") as file:
         state = {key: file[key].astype(np.float32) for key in file.files if key != "recipe"}
-    return RECIPES[name][1]().load_state_dict(state).eval()
+    return build().load_state_dict(state).eval()
 
 
 def recipe_hash(name):
     """A short text that changes with the recipe's source and with the parts of its network."""
-    recipe, build = RECIPES[name]
+    recipe, build = _recipe(name)
     return hashlib.sha256((inspect.getsource(recipe) + repr(build())).encode()).hexdigest()[:16]
 
 
 def is_stale(name):
     """Whether the weights are missing, or were made by another recipe."""
-    path = HERE / f"{name}.npz"
+    path, wanted = HERE / f"{name}.npz", recipe_hash(name)
     if not path.exists():
         return True
     with np.load(path) as file:
-        return str(file["recipe"]) != recipe_hash(name)
+        return str(file["recipe"]) != wanted
 
 
 def train(name):
     """Trains the network by its recipe and writes its weights, as float16: half the size, and no digit changes class."""
-    state = {key: array.astype(np.float16) for key, array in RECIPES[name][0]().state_dict().items()}
+    recipe, _ = _recipe(name)
+    state = {key: array.astype(np.float16) for key, array in recipe().state_dict().items()}
     np.savez_compressed(HERE / f"{name}.npz", recipe=recipe_hash(name), **state)
+
+
+def _recipe(name):
+    """What trains a network, and what builds an empty one. Raises KeyError for an unknown name."""
+    if name not in RECIPES:
+        raise KeyError(f"there is no trained network {name!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[name]
 
 
 def main():

@@ -77,3 +77,37 @@ def test_the_numbers_of_the_slides():
 def test_groups_must_divide():
     with pytest.raises(ValueError, match="3 channels and 4 filters do not divide into 2 groups"):
         arithmetic.conv_params(3, 4, 5, groups=2)
+
+
+@pytest.mark.parametrize("value", [1.5, "3", None, float("nan"), 1j])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda n: arithmetic.output_size(n, 3),
+        lambda n: arithmetic.output_size(9, 3, stride=n),
+        lambda n: arithmetic.output_size(9, 3, padding=n),
+        lambda n: arithmetic.same_padding(n),
+        lambda n: arithmetic.conv_params(3, 10, n),
+        lambda n: arithmetic.conv_params(n, 10, 5),
+        lambda n: arithmetic.linear_params(n, 10),
+        lambda n: arithmetic.linear_multiply_adds(10, n),
+        lambda n: arithmetic.conv_multiply_adds(3, 6, 5, (28, n)),
+        lambda n: arithmetic.receptive_field([(3, 1), (n, 1)]),
+    ],
+)
+def test_what_is_counted_is_whole(call, value):
+    with pytest.raises(TypeError, match="must be an integer, not"):
+        call(value)
+    with pytest.raises(ValueError, match="is -1, but must be at least"):
+        call(-1)
+
+
+@pytest.mark.parametrize("layers", [3, [3], [(3,)], [(3, 1, 1, 1)], ["31"]])
+def test_a_layer_of_a_stack(layers):
+    with pytest.raises(ValueError, match=r"a layer is .*, but must be \(kernel_size, stride\)"):
+        arithmetic.receptive_field(layers)
+
+
+def test_three_numbers_are_no_kernel_size():
+    with pytest.raises(ValueError, match="kernel_size has 3 numbers, but an image has 2 directions"):
+        arithmetic.conv_params(3, 10, (5, 5, 5))

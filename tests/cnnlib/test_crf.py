@@ -180,11 +180,17 @@ Q, K = np.full((1, 2, 2, 2), 0.5), np.zeros((1, 1, 4, 4))
             "200 x 300 pixels, .* kernel would need 28.8 GB; make",
         ),
         (lambda: crf.gaussian_kernels(np.ones((3, 4, 4))), "image has 3 axes, but images need 4"),
-        (lambda: crf.gaussian_kernels(np.ones((1, 3, 4, 4)), place=0), "place is 0, but a Gaussian's width"),
-        (lambda: crf.gaussian_kernels(np.ones((1, 3, 4, 4)), colour=-1), "colour is -1, but a Gaussian's width"),
+        (
+            lambda: crf.gaussian_kernels(np.ones((1, 3, 4, 4)), place=0),
+            "place is 0, but must be a finite number larger than 0",
+        ),
+        (
+            lambda: crf.gaussian_kernels(np.ones((1, 3, 4, 4)), colour=-1),
+            "colour is -1, but must be a finite number larger than 0",
+        ),
         (lambda: crf.mean_field(Q, np.ones((1, 3, 2, 3))), r"unary has shape \(1, 2, 2, 2\) and image \(1, 3, 2, 3\)"),
         (lambda: crf.mean_field(Q, np.ones((2, 2))), r"image \(2, 2\)"),
-        (lambda: crf.mean_field_step_forward(Q[0], Q, [1], None, K), "q has 3 axes, but needs 4"),
+        (lambda: crf.mean_field_step_forward(Q[0], Q, [1], None, K), "q has shape \\(2, 2, 2\\), but needs 4 axes"),
         (lambda: crf.mean_field_step_forward(Q, Q[:, :1], [1], None, K), r"unary has shape \(1, 1, 2, 2\), but q"),
         (lambda: crf.mean_field_step_forward(Q, Q, [1, 2], None, K), r"weights \(2,\) need \(1, 2, 4, 4\)"),
         (lambda: crf.mean_field_step_forward(Q, Q, [1], np.eye(3), K), r"compatibility has shape \(3, 3\), but q"),
@@ -197,3 +203,19 @@ Q, K = np.full((1, 2, 2, 2), 0.5), np.zeros((1, 1, 4, 4))
 def test_wrong_arguments_are_told(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda u, x: crf.mean_field(u, x, steps=-1), "steps is -1, but must be at least 0"),
+        (lambda u, x: crf.mean_field(u, x, steps=1.5), "steps must be an integer, not 1.5"),
+        (lambda u, x: crf.mean_field(u, x, weights="ab"), "weights must hold real numbers, not <U2"),
+        (lambda u, x: crf.mean_field(u, x, place="a"), "place must be a number, not 'a'"),
+        (lambda u, x: crf.mean_field(u[:, :0], x), "needs at least 1 label"),
+        (lambda u, x: crf.potts(1.5), "labels must be an integer, not 1.5"),
+    ],
+)
+def test_numbers_of_a_wrong_kind(call, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        call(np.ones((1, 2, 2, 2)), np.ones((1, 1, 2, 2)))

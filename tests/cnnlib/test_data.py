@@ -100,7 +100,7 @@ def test_every_round_of_batches_is_shuffled_anew():
     [
         (lambda: data.batches(np.zeros((3, 2)), np.zeros(4), 2), r"x has shape \(3, 2\) and y \(4,\)"),
         (lambda: data.split(np.zeros((3, 2)), np.zeros(4)), r"x has shape \(3, 2\) and y \(4,\)"),
-        (lambda: data.batches(np.zeros(3), np.zeros(3), 0), "size is 0, but a batch holds at least 1 example"),
+        (lambda: data.batches(np.zeros(3), np.zeros(3), 0), "size is 0, but must be at least 1"),
     ],
 )
 def test_wrong_arguments_are_refused_at_once(call, message):
@@ -155,7 +155,7 @@ def test_no_digits_without_scikit_learn(monkeypatch):
 
 
 def test_digits_of_no_size():
-    with pytest.raises(ValueError, match="size is 0, but an image needs at least 1 pixel"):
+    with pytest.raises(ValueError, match="size is 0, but must be at least 1"):
         data.digits(0)
 
 
@@ -275,10 +275,10 @@ def test_the_seed_draws_the_letters():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"alphabet": ""}, "the alphabet is empty"),
-        ({"size": 7}, "size is 7, but a letter needs at least 8 pixels"),
+        ({"alphabet": ""}, "alphabet is '', but must be a string of at least 1 letter"),
+        ({"size": 7}, "size is 7, but must be at least 8"),
         ({"disorder": 1.5}, "disorder is 1.5, but must be from 0 to 1"),
-        ({"n": -1}, "n is -1, but there can be no fewer than 0 letters"),
+        ({"n": -1}, "n is -1, but must be at least 0"),
     ],
 )
 def test_letters_of_wrong_arguments(options, message):
@@ -355,10 +355,10 @@ def test_no_scenes():
     "options, message",
     [
         ({"shapes": ["disc", "cube"]}, "there is no shape cube; there are disc, square"),
-        ({"shapes": []}, "there is no shape given"),
+        ({"shapes": []}, "shapes is \\[\\], but must be a tuple of some of disc"),
         ({"n": -1}, "n is -1"),
-        ({"size": 4}, "size is 4, but a scene needs at least 8"),
-        ({"most": 0}, "most is 0, but a scene has at least 1"),
+        ({"size": 4}, "size is 4, but must be at least 8"),
+        ({"most": 0}, "most is 0, but must be at least 1"),
         ({"scale": (0.5, 0.4)}, r"scale is \(0.5, 0.4\)"),
         ({"cover": 1}, "cover is 1, but must be at least 0 and less than 1"),
     ],
@@ -366,3 +366,55 @@ def test_no_scenes():
 def test_scenes_of_wrong_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         data.scenes(**{"n": 1} | options)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "a", None])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda seed: data.split(np.zeros(4), np.zeros(4), seed=seed),
+        lambda seed: data.letters(1, seed=seed),
+        lambda seed: data.scenes(1, seed=seed),
+    ],
+)
+def test_a_seed_is_a_number_from_0(draw, seed):
+    with pytest.raises((ValueError, TypeError), match=r"seed (is -1|must be an integer)"):
+        draw(seed)
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: data.digits(1.5), "size must be an integer, not 1.5"),
+        (lambda: data.split(np.zeros(4), np.zeros(4), test=np.nan), "test is nan, but must be"),
+        (lambda: data.batches(np.zeros(4), np.zeros(4), 2.5), "size must be an integer, not 2.5"),
+        (lambda: data.batches(np.zeros(4), np.zeros(4), 2, rng=3), "rng must be None or a numpy Generator"),
+        (lambda: data.letters(1.5), "n must be an integer, not 1.5"),
+        (lambda: data.letters(1, disorder=np.nan), "disorder is nan, but must be"),
+        (lambda: data.letters(1, alphabet=3), "alphabet is 3, but must be a string"),
+        (lambda: data.scenes(1, most=1.5), "most must be an integer, not 1.5"),
+        (lambda: data.scenes(1, scale=0.3), "scale is 0.3, but must be a pair"),
+        (lambda: data.scenes(1, shapes="disc"), "shapes is 'disc', but must be a tuple"),
+        (lambda: data.photograph("chelsea", 0), "size is 0, but must be at least 1"),
+        (lambda: data.photograph("chelsea", (1, 2, 3)), "size has 3 numbers"),
+    ],
+)
+def test_numbers_of_a_wrong_kind(call, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        call()
+
+
+def test_idx_files_of_other_damage(tmp_path):
+    file = tmp_path / "a"
+    content = bytes([0, 0, 8, 1, 0, 0, 19, 136]) + np.random.default_rng(0).bytes(5000)
+    packed = gzip.compress(content)
+    file.write_bytes(packed)
+    assert len(data.read_idx(file)) == 5000
+    file.write_bytes(packed[:14] + b"\xff\xff\xff" + packed[17:])  # a block of no known kind: zlib itself complains
+    with pytest.raises(ValueError, match="a is damaged: "):
+        data.read_idx(file)
+    file.write_bytes(bytes([0, 0, 8, 0, 1]))
+    with pytest.raises(ValueError, match="a is no IDX file of bytes"):
+        data.read_idx(file)
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*missing"):
+        data.read_idx(tmp_path / "missing")

@@ -70,3 +70,19 @@ def test_gradient_and_jacobian_agree():
     jacobian = gradcheck.numeric_jacobian(lambda x: np.sin(x[1:] * x[:-1]), x)
     gradient = gradcheck.numeric_gradient(lambda x: np.sin(x[1:] * x[:-1]), x, dout)
     np.testing.assert_allclose(np.tensordot(dout, jacobian, axes=1), gradient, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda d: d(np.sin, np.ones(3), h=0), "h is 0, but must be a finite number larger than 0"),
+        (lambda d: d(np.sin, np.ones(3), h="a"), "h must be a number, not 'a'"),
+        (lambda d: d(np.sin, np.ones(3, complex)), "x must hold real numbers, not complex128"),
+        (lambda d: d(lambda x: None, np.ones(3)), r"f\(x\) must hold real numbers, not object"),
+        (lambda d: d(lambda x: x[x > 1], np.ones(3)), r"f\(x\) has shape \(1,\) here and \(0,\) beside"),
+    ],
+)
+@pytest.mark.parametrize("difference", [gradcheck.numeric_gradient, gradcheck.numeric_jacobian])
+def test_one_sentence(difference, call, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        call(difference)

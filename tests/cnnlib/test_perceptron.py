@@ -250,9 +250,12 @@ def test_precision_stays_and_arguments_are_not_written_to():
         (lambda: perceptron.perceptron_bound(CORNERS, XOR, [1]), r"w_star has shape \(1,\), but x of shape \(4, 2\)"),
         (lambda: perceptron.adaline_update([0, 0], 0, CORNERS, 1), r"x \(4, 2\) and t \(\)"),
         (lambda: perceptron.adaline_update([0, 0], 0, CORNERS[:0], []), "the batch has 0 examples"),
-        (lambda: perceptron.fit_adaline(CORNERS, XOR, batch_size=0), "a batch would have 0 examples"),
+        (lambda: perceptron.fit_adaline(CORNERS, XOR, batch_size=0), "batch_size is 0, but must be at least 1"),
         (lambda: perceptron.polynomial_kernel(CORNERS, np.eye(3)), r"a has shape \(4, 2\) and b \(3, 3\)"),
-        (lambda: perceptron.gaussian_kernel(CORNERS, CORNERS, 0), "width is 0, but must be positive"),
+        (
+            lambda: perceptron.gaussian_kernel(CORNERS, CORNERS, 0),
+            "width is 0, but must be a finite number larger than 0",
+        ),
         (lambda: perceptron.fit_kernel_perceptron(np.eye(3), XOR), r"kernel has shape \(3, 3\) and t \(4,\)"),
         (lambda: perceptron.dual_predict([1, 2], np.eye(3)), r"alpha has shape \(2,\) and kernel \(3, 3\)"),
         (lambda: perceptron.mlp_lookup([[1, 0]]), "positives holds 0, but only -1 and 1 are allowed"),
@@ -263,3 +266,26 @@ def test_precision_stays_and_arguments_are_not_written_to():
 def test_wrong_arguments_are_told(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda x, t: perceptron.fit_perceptron(x * np.nan, t), "x holds nan, but all its numbers must be finite"),
+        (lambda x, t: perceptron.fit_perceptron(x, t, lr=0), "lr is 0, but must be a finite number larger than 0"),
+        (lambda x, t: perceptron.fit_perceptron(x, t, lr=1j), "lr must be a number, not 1j"),
+        (lambda x, t: perceptron.fit_perceptron(x, t, epochs=-1), "epochs is -1, but must be at least 0"),
+        (lambda x, t: perceptron.fit_adaline(x, t, epochs=1.5), "epochs must be an integer, not 1.5"),
+        (lambda x, t: perceptron.fit_adaline(x, t, lr=np.inf), "lr is inf, but must be a finite number"),
+        (lambda x, t: perceptron.fit_adaline(x, t, batch_size="a"), "batch_size must be an integer, not 'a'"),
+        (lambda x, t: perceptron.fit_adaline(x, t, rng=3), "rng must be None or a numpy Generator .*, not 3"),
+        (lambda x, t: perceptron.fit_kernel_perceptron(x @ x.T, t, rng=np.random), "rng must be None or a numpy Gen"),
+        (lambda x, t: perceptron.perceptron_update(x[0], [1, 2], x[0], 1), r"b must be a number, not \[1, 2\]"),
+        (lambda x, t: perceptron.polynomial_kernel(x, x, 0.5), "degree must be an integer, not 0.5"),
+        (lambda x, t: perceptron.polynomial_kernel(x, x, 2, np.nan), "offset is nan, but must be"),
+        (lambda x, t: perceptron.with_one(x[0]), r"x has shape \(2,\), but \(N, D\) is needed"),
+    ],
+)
+def test_numbers_of_a_wrong_kind(call, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        call(np.array([[1.0, 2.0], [-1.0, 3.0]]), np.array([1, -1]))
