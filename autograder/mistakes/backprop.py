@@ -360,6 +360,17 @@ def numeric_gradient(f, x, dout, h):
     return dx
 
 
+@mistake("Whole rows are moved at once. Move one number at a time: np.ndindex(x.shape) visits them all.")
+def numeric_gradient(f, x, dout, h):
+    dx = np.zeros(x.shape)
+    for i in range(len(x)):
+        up, down = x.copy(), x.copy()
+        up[i] += h
+        down[i] -= h
+        dx[i] = ((f(up) - f(down)) * dout).sum() / (2 * h)
+    return dx
+
+
 @style("in place and back")
 def numeric_gradient(f, x, dout, h):
     at, dx = np.array(x, float), np.zeros(x.shape)
@@ -465,6 +476,21 @@ def two_layer_loss(w1, b1, w2, b2, x, y):
     ds = ds / len(y)
     dh = (ds @ w2) * (h > 0)
     return loss, dh.T @ x, dh.sum(0), ds.T @ h, ds.sum(0)
+
+
+@mistake("On the way back the gradient is multiplied by a itself. ReLU's slope is 1 where h > 0, and 0 elsewhere.")
+def two_layer_loss(w1, b1, w2, b2, x, y):
+    h = x @ w1.T + b1
+    a = np.maximum(h, 0)
+    s = a @ w2.T + b2
+    p = np.exp(s - s.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    rows = np.arange(len(y))
+    loss = -np.log(p[rows, y]).mean()
+    p[rows, y] -= 1
+    ds = p / len(y)
+    dh = ds @ w2 * a
+    return loss, dh.T @ x, dh.sum(axis=0), ds.T @ a, ds.sum(axis=0)
 
 
 @style("own softmax")
@@ -588,6 +614,20 @@ def backprop(pre, output):
             visit(i, upstream * slope)
 
     visit(output, 1.0)
+    return grad
+
+
+@mistake("A node passes its gradient on at each visit, the part that it passed before included. Visit each node once, in order.")
+def backprop(pre, output):
+    grad = np.zeros(len(pre))
+    grad[output] = 1.0
+
+    def go(j):
+        for i, slope in pre[j]:
+            grad[i] += grad[j] * slope
+            go(i)
+
+    go(output)
     return grad
 
 

@@ -70,6 +70,12 @@ def perceptron_update(w, b, x, t, lr):
     return w, b
 
 
+@mistake("The step is lr (t - y) x, which is twice as long: with answers of -1 and 1, t - y is 2 or -2. Use lr t x.")
+def perceptron_update(w, b, x, t, lr):
+    y = 1 if w @ x + b > 0 else -1
+    return w + lr * (t - y) * x, b + lr * (t - y)
+
+
 @style("loops")
 def perceptron_update(w, b, x, t, lr):
     score = b

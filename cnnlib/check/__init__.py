@@ -59,7 +59,7 @@ def function(student, reference, cases, *, returns="out", mistakes=None, name=No
     >>> function(lambda x: x + x, lambda x: 2 * x, [(np.ones(3),), (5,)], name="double")
     ✓ double agrees in 2 cases (largest error 0)
     """
-    names, calls = _parameters(reference), []
+    names, calls = max(_parameters(reference), _parameters(student), key=len), []
     for one in _cases(cases):
         call = Call(one.says, _named(names, one.args), expect=None)
         call.expect = partial(call.result, reference)

@@ -149,7 +149,7 @@ class Judge:
         for call in self.calls if found else ():
             answer = got if call is failed else self._quietly(self.student, call)
             wrong = {says: self._quietly(self.mistakes[says], call) for says in found}
-            found = [says for says in found if not wrong[says] or self._alike(wrong[says], answer, part)]
+            found = [says for says in found if not (wrong[says] and answer) or self._alike(wrong[says], answer, part)]
             for other in self.judged:
                 found = [says for says in found if self._alike(wrong[says], answer, other)] or found
         return found[0] if found else ""
@@ -238,7 +238,8 @@ def _share(want, have):
 
 def _praise(problems):
     right = [part for part in problems if not problems[part]]
-    return f" {' and '.join(right)} {'is' if len(right) == 1 else 'are'} right." if right else ""
+    *first, last = right or [""]
+    return f" {', '.join(first)}{' and ' if first else ''}{last} {'are' if first else 'is'} right." if right else ""
 
 
 def _hint(part, want, have):
