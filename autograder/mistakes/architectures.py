@@ -13,17 +13,17 @@ def parse_pattern(n, m, k, pool):
     return (["CONV", "RELU"] + ["POOL"] * pool) * (n * m) + ["FC", "RELU"] * k + ["SOFTMAX"]
 
 
-@mistake("The ReLUs behind the convolutions are missing.")
+@mistake("The ReLUs behind the convolutions are missing. Each has one.")
 def parse_pattern(n, m, k, pool):
     return (["CONV"] * n + ["POOL"] * pool) * m + ["FC", "RELU"] * k + ["SOFTMAX"]
 
 
-@mistake("The ReLUs behind the fully connected layers are missing.")
+@mistake("The ReLUs behind the fully connected layers are missing. Each has one.")
 def parse_pattern(n, m, k, pool):
     return (["CONV", "RELU"] * n + ["POOL"] * pool) * m + ["FC"] * k + ["SOFTMAX"]
 
 
-@mistake("The softmax at the end is missing.")
+@mistake("The softmax at the end is missing. Every pattern ends with one.")
 def parse_pattern(n, m, k, pool):
     return (["CONV", "RELU"] * n + ["POOL"] * pool) * m + ["FC", "RELU"] * k
 
@@ -98,7 +98,7 @@ def lenet_c3_mask():
     return mask
 
 
-@mistake("The last filter reads all six maps.")
+@mistake("The last filter is not filled in. It reads all six maps.")
 def lenet_c3_mask():
     mask = np.zeros((16, 6))
     for first, steps, filters in [(0, (0, 1, 2), 6), (6, (0, 1, 2, 3), 6), (12, (0, 1, 3, 4), 3)]:
@@ -197,7 +197,7 @@ def lenet5_params(slides):
     return 156, 12, 1516, 32, 48120, 10164, 850
 
 
-@mistake("The two conventions are exchanged.")
+@mistake("The two conventions are exchanged: slides=True counts 49,920 in C5.")
 def lenet5_params(slides):
     return (156, 12, 1516, 32, 48120, 10164, 850) if slides else (156, 12, 1516, 32, 49920, 10080, 840)
 
@@ -231,7 +231,7 @@ def lenet5_params(slides):
 # ---- vgg_params(pattern) -> count
 
 
-@mistake("The biases are missing.")
+@mistake("The biases are missing. Every filter and every unit has one.")
 def vgg_params(pattern):
     channels, size, count = 3, 224, 0
     for step in pattern:
@@ -251,7 +251,9 @@ def vgg_params(pattern):
     return count
 
 
-@mistake("The first fully connected layer reads all channels of all pixels that are left, not the channels alone.")
+@mistake(
+    "The first fully connected layer reads the channels alone here. It reads all channels of all pixels that are left."
+)
 def vgg_params(pattern):
     channels, count = 3, 0
     for step in pattern:
@@ -327,7 +329,7 @@ def vgg_params(pattern):
 # ---- inception_forward(x, w1, w3_reduce, w3, w5_reduce, w5, w_pool) -> (N, sum, H, W)
 
 
-@mistake("The ReLU behind the reducing 1x1 filters is missing.")
+@mistake("The ReLU behind the reducing 1x1 filters is missing. Every convolution has one.")
 def inception_forward(x, w1, w3_reduce, w3, w5_reduce, w5, w_pool):
     def conv(x, w):
         p = w.shape[2] // 2

@@ -182,7 +182,7 @@ def relu_backward(dout, cache):
 # ---- linear_forward(x, w, b) -> out, cache
 
 
-@mistake("The bias is missing.")
+@mistake("The bias is missing. Add b to every row.")
 def linear_forward(x, w, b):
     return x @ w.T, (x, w, b)
 
@@ -206,7 +206,7 @@ def linear_forward(x, w, b):
     return x @ w + b, (x, w, b)
 
 
-@mistake("The bias is subtracted.")
+@mistake("The bias is subtracted. Add it.")
 def linear_forward(x, w, b):
     return x @ w.T - b, (x, w, b)
 
@@ -604,7 +604,7 @@ def backprop(pre, output):
     return grad
 
 
-@mistake("The gradient of the output by itself is 1, not 0.")
+@mistake("The output is left out: its gradient by itself is 1, not 0.")
 def backprop(pre, output):
     grad = np.zeros(len(pre))
 
@@ -617,7 +617,9 @@ def backprop(pre, output):
     return grad
 
 
-@mistake("A node passes its gradient on at each visit, the part that it passed before included. Visit each node once, in order.")
+@mistake(
+    "A node passes its gradient on at each visit, the part that it passed before included. Visit each node once, in order."
+)
 def backprop(pre, output):
     grad = np.zeros(len(pre))
     grad[output] = 1.0

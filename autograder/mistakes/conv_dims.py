@@ -213,7 +213,7 @@ def conv_params(f, c, k, bias):
 # ---- fc_params(n_in, n_out, bias) -> int
 
 
-@mistake("The biases belong to the outputs, one each, not to the inputs.")
+@mistake("The biases are counted for the inputs. They belong to the outputs, one each.")
 def fc_params(n_in, n_out, bias):
     return n_in * (n_out + bool(bias))
 
@@ -318,7 +318,7 @@ def conv1x1_forward(x, w, b):
     return np.repeat(x.sum(axis=1, keepdims=True), len(w), axis=1) + b[:, None, None]
 
 
-@mistake("The bias is missing.")
+@mistake("The bias is missing. Add b[k] to every pixel of map k.")
 def conv1x1_forward(x, w, b):
     return np.einsum("kc,ncij->nkij", w, x)
 
@@ -348,7 +348,7 @@ def conv1x1_forward(x, w, b):
     return np.repeat(out[None], len(x), axis=0)
 
 
-@mistake("Rows and columns are exchanged.")
+@mistake("Rows and columns are exchanged. Leave the last two axes in their order.")
 def conv1x1_forward(x, w, b):
     return np.einsum("kc,ncij->nkji", w, x) + b[:, None, None]
 
@@ -403,7 +403,9 @@ def neuron_grid(n, c, k, f, stride, pad):
     return (k, side, side), side * side * k * fan_in, k * fan_in
 
 
-@mistake("The depth of the grid is the number of filters; the image's channels are inside every neuron's window.")
+@mistake(
+    "The depth of the grid is taken from the image. It is the number of filters: the channels are inside every window."
+)
 def neuron_grid(n, c, k, f, stride, pad):
     side, fan_in = (n + 2 * pad - f) // stride + 1, f * f * c + 1
     return (side, side, c), side * side * k * fan_in, k * fan_in

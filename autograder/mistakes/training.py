@@ -450,7 +450,7 @@ def dropout_forward(x, p, rng, training):
     return x * cache, cache
 
 
-@mistake("What stays must grow by 1 / (1 - p), so that the mean is kept and use needs no change.")
+@mistake("What stays keeps its size. It must grow by 1 / (1 - p), so that the mean is kept and use needs no change.")
 def dropout_forward(x, p, rng, training):
     cache = (rng.random(x.shape) >= p) * 1.0 if training else np.ones(x.shape)
     return x * cache, cache

@@ -218,6 +218,15 @@ def test_no_two_mistakes_give_the_same_answers(name, expected):
         assert not all(map(same, answers[one], answers[other])), f"{one} / {other}"
 
 
+@pytest.mark.parametrize("name", mistakes.functions())
+def test_an_entry_needs_numpy_only(name):
+    for function in (mistakes.known(name) | mistakes.styles(name)).values():
+        names = {"np": np}
+        exec(mistakes.source(function, "pasted"), names)
+        assert set(names) == {"np", "pasted", "__builtins__"}
+        assert set(function.__code__.co_names) & set(vars(sys.modules[function.__module__])) <= {"np"}
+
+
 @pytest.mark.parametrize("name", ORACLES)
 def test_the_source_of_an_entry_stands_alone(name, expected):
     for key, function in {**mistakes.known(name), **mistakes.styles(name)}.items():
@@ -229,10 +238,11 @@ def test_the_source_of_an_entry_stands_alone(name, expected):
             assert same(one, other), key
 
 
-@pytest.mark.parametrize("name", ORACLES)
+@pytest.mark.parametrize("name", mistakes.functions())
 def test_a_sentence_is_short_and_says_what_to_do(name):
-    for sentence in mistakes.known(name):
-        assert sentence[0].isupper() or sentence.split()[0] in {"dx", "dw", "db", "reshape", "cols"}
+    for sentence, wrong in mistakes.known(name).items():
+        name_of_something = sentence.split()[0].strip('":*').removeprefix("d")  # gradients are named by their arrays
+        assert sentence[0].isupper() or name_of_something in mistakes.source(wrong, name) + "reshape"
         assert sentence.endswith(".")
         assert len(sentence) <= 130
         assert sentence.count(". ") + sentence.count(": ") >= 1  # what is wrong, then what to do

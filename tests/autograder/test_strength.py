@@ -3,6 +3,8 @@
 The test cells run in this process, each on the pasted source of an entry, as in a student's notebook.
 """
 
+import contextlib
+from itertools import combinations
 from pathlib import Path
 
 import nbformat
@@ -10,6 +12,8 @@ import numpy as np
 import pytest
 
 from autograder import mistakes
+from cnnlib import check
+from cnnlib.check.values import NotNumbers, agree, array, copy
 
 SOLUTIONS = Path(__file__).parents[2] / "solutions"
 # A mistake in the form of the answer, or one that raises, is told in the check's own words.
@@ -67,3 +71,52 @@ def test_a_mistake_loses_points_and_is_named(name, sentence):
 @pytest.mark.parametrize("name, style", entries(mistakes.styles))
 def test_a_right_solution_keeps_all_points(name, style):
     assert failures(name, mistakes.styles(name)[style]) == {}
+
+
+def recorded(name, monkeypatch):
+    """What the tests of this function call it with: pairs (cases, through)."""
+    calls = []
+
+    def function(student, reference, cases, *, returns="out", mistakes=None, name=None, rtol=1e-4, through=None):
+        if mistakes:
+            calls.append((cases, through or (lambda student: student)))
+
+    def raises(student, *args, **options):
+        calls.append(([args], lambda student: student))
+
+    for other in ("gradient", "equal"):
+        monkeypatch.setattr(check, other, lambda *args, **options: None)
+    monkeypatch.setattr(check, "function", function)
+    monkeypatch.setattr(check, "raises", raises)
+    for test in TESTS[name].values():
+        names = {"np": np, name: next(iter(mistakes.styles(name).values()))}
+        exec(test, names)
+    return calls
+
+
+def answer(function, case):
+    """The numbers that come back, or the name of the error."""
+    try:
+        with np.errstate(all="ignore"):
+            result = function(*copy(getattr(case, "args", case)))
+    except Exception as error:
+        return [np.array([hash(type(error).__name__)])]
+    parts = []
+    for part in result if isinstance(result, tuple) else (result,):
+        with contextlib.suppress(NotNumbers):
+            parts.append(array(part))
+    return parts
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_every_mistake_is_another(name, monkeypatch):
+    """No two wrong solutions give the same answers in all cases, or a student would read the wrong sentence."""
+    calls = recorded(name, monkeypatch)
+    answers = {
+        says: [answer(through(wrong), case) for cases, through in calls for case in cases]
+        for says, wrong in mistakes.known(name).items()
+    }
+    for one, other in combinations(answers, 2):
+        pairs = zip(answers[one], answers[other], strict=True)
+        same = all(len(a) == len(b) and all(map(agree, a, b)) for a, b in pairs)
+        assert not same, f"{one} / {other}"
