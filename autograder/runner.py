@@ -201,7 +201,7 @@ def _score(cell, value):
         return Result(
             cell.id,
             0.0,
-            f"The test gave {value} of {cell.points:g} points, which makes no sense: tell your instructor.",
+            f"The test gave {float(min(max(value, -1e9), 1e9)):g} of {cell.points:g} points, which makes no sense: tell your instructor.",
         )
     return Result(cell.id, cell.points)
 
@@ -217,7 +217,7 @@ def _execute(source, filename, names):
 def _explain(error, cell, filename, session):
     """What a failed test says to the student: never a line of a hidden test."""
     of_student = getattr(error, "of_student", False) or getattr(error.__cause__, "of_student", False)
-    text = str(error).strip()
+    text = _said(error)
     if isinstance(error, Missing):
         text = f"{text}: the cell that should define it is empty, failed, or defines another name."
     elif type(error).__name__ == "CheckFailed":
@@ -227,7 +227,7 @@ def _explain(error, cell, filename, session):
             f"Your code raised {type(error).__name__}: {text}" if text else f"Your code raised {type(error).__name__}."
         )
         if type(error) is NotImplementedError:
-            text = f"Not written yet. {str(error).strip()}".strip()
+            text = f"Not written yet. {_said(error)}".strip()
     else:
         line = _line(error, filename)
         seen = line and line in {other.strip() for other in cell.visible.splitlines()}
@@ -241,6 +241,14 @@ def _explain(error, cell, filename, session):
     if of_student and session is not None and session.last_error:
         text += f"\nIn your code:\n{session.last_error}"
     return text[:6000]
+
+
+def _said(error):
+    """The message of an exception, which may hold a student's value that cannot be written."""
+    try:
+        return str(error).strip()
+    except Exception:
+        return ""
 
 
 def _frames(error):

@@ -16,6 +16,7 @@ import numpy as np
 HEADER_BYTES = 4 << 20  # everything but array data
 ARRAY_BYTES = 256 << 20
 MAX_ARRAYS = 10_000
+INTEGER_BYTES = 4096
 MAX_DEPTH = 50
 READ_SECONDS = 5  # of one message: keys made to collide take for ever
 
@@ -171,7 +172,9 @@ class Codec:
             if code == COMPLEX:
                 return complex(*map(float, inner))
             if code == BIGINT:
-                return int.from_bytes(inner[:4096], "little", signed=True)
+                if len(inner) > INTEGER_BYTES:
+                    raise WireError("an integer of too many digits")
+                return int.from_bytes(inner, "little", signed=True)
             if code in (SET, FROZENSET):
                 return collected(inner) if code == SET else frozenset(collected(inner))
             if code in (SLICE, RANGE):

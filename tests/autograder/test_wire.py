@@ -190,6 +190,12 @@ def test_too_many_and_too_large_arrays_are_refused_before_they_are_copied(value,
     assert time.monotonic() - started < 2
 
 
+def test_an_integer_of_too_many_digits_is_refused_and_not_cut():
+    assert there_and_back(-(7**11000)) == -(7**11000)
+    with pytest.raises(WireError, match="digits"):
+        there_and_back(7**12000)
+
+
 def test_an_empty_array_has_no_size_in_memory():
     import msgpack
 

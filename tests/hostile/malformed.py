@@ -184,7 +184,7 @@ def with_nan(nb):
 
 
 def many_cells(nb):
-    nb["cells"] += [{}] * 300_000 + [{"cell_type": "code", "source": "x = 1"}] * 50
+    nb["cells"] += [{}] * 90_000 + [{"cell_type": "code", "source": "x = 1"}] * 50
 
 
 def many_answers(nb):

@@ -250,6 +250,24 @@ for fd in range(256):
     assert result.message == "" and "a " not in str(result.outputs)
 
 
+@pytest.mark.parametrize(
+    "test",
+    ["assert f() == 3, f()", "{1: 2}[f()]", "f()", "ok(f())", "assert f() == 3, deep()", "raise KeyError(deep())"],
+)
+def test_a_value_that_cannot_be_written_costs_its_test_alone(isolate, test):
+    """Python refuses to write an integer of more than 4300 digits: not in the message of an exception either."""
+    code = "def ok(*args): return 1\ndef f(): return 7**9000\n"
+    code += "def deep():\n    y = {}\n    for _ in range(400): y = [y]\n    return y"
+    cells = [Cell("code", "run", code), Cell("before", "test", "assert ok() == 1", points=1)]
+    cells += [Cell("bad", "test", test, points=1), Cell("after", "test", "assert ok() == 1", points=1)]
+    runner = Runner()
+    try:
+        scores = [result.score for result in runner.run(Plan(cells, isolate=isolate))]
+    finally:
+        runner.close()
+    assert scores == [None, 1, 0, 1]
+
+
 @pytest.mark.xdist_group(HOSTILE[0].__name__)
 def test_nothing_outside_is_reached(hostile):
     assert hostile.calls == [] and hostile.changed == []
