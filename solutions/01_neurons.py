@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 1 · From one neuron to a network
 #
-# You build the first learning machines, see where a single neuron ends, and write the loss from which every network of this
-# course learns.
+# You build the first learning machines, see where a single neuron ends, and write the loss from which every network of
+# this course learns.
 #
 # **Slides**: *INRIA*, from Rosenblatt's perceptron to activation functions; *Princeton COS 429*, a bit of history; *MVA*,
 # neurons and their limitation.
@@ -32,8 +32,8 @@ check.withhold(
 # ## A machine that learns letters
 #
 # A neuron weighs its inputs and adds them up: its **score** is $f(x) = w \cdot x + b$, and the sign of the score is its
-# answer. Around 1957 Frank Rosenblatt built one, the Mark I Perceptron: 20×20 photocells, weights in potentiometers, and motors
-# that turned them. It learned from mistakes only.
+# answer. Around 1957 Frank Rosenblatt built one, the Mark I Perceptron: 20×20 photocells, weights in potentiometers,
+# and motors that turned them. It learned from mistakes only.
 
 # %%
 demos.mark_one(pair="QO")
@@ -121,22 +121,23 @@ check.function(perceptron_update, by_numbers, cases, returns="w, b", mistakes=kn
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# *Princeton COS 429* writes the rule as $w + \alpha (d - y)\, x$ with answers 0 and 1. There $d - y$ is 0 where the answer
-# is right and ±1 where it is wrong: the same rule.
+# *Princeton COS 429* writes the rule as $w + \alpha (d - y)\, x$ with answers 0 and 1. There $d - y$ is 0 where the
+# answer is right and ±1 where it is wrong: the same rule.
 
 # %% [markdown]
 # ## Why it ends
 #
-# Suppose some weights $w^*$ separate all examples: $t\,(w^* \cdot x) \ge \delta > 0$ with $|w^*| = 1$. There is no bias, all
-# $|x| \le M$, and learning starts at $w = 0$. Each mistake adds at least $\delta$ to $w^* \cdot w$, so $|w| \ge k\,\delta$ after $k$
-# mistakes. And since $x$ was on the wrong side, $|w|^2$ grows by at most $M^2$, so $|w| \le \sqrt{k}\, M$.
+# Suppose some weights $w^*$ separate all examples: $t\,(w^* \cdot x) \ge \delta > 0$ with $|w^*| = 1$. There is no
+# bias, all $|x| \le M$, and learning starts at $w = 0$. Each mistake adds at least $\delta$ to $w^* \cdot w$, so
+# $|w| \ge k\,\delta$ after $k$ mistakes. And since $x$ was on the wrong side, $|w|^2$ grows by at most $M^2$, so
+# $|w| \le \sqrt{k}\, M$.
 
 # %%
 demos.convergence(margin=0.1)
 
 # %% [markdown]
-# $|w|$ has to stay between two lines that cross, so $k \le (M/\delta)^2$. The wider the margin, the sooner they cross. The
-# theorem promises *a* separating line, not a good one.
+# $|w|$ has to stay between two lines that cross, so $k \le (M/\delta)^2$. The wider the margin, the sooner they cross.
+# The theorem promises *a* separating line, not a good one.
 
 # %% [markdown]
 # ### Exercise 2 · perceptron_bound (6 points)
@@ -226,9 +227,9 @@ check.raises(perceptron_bound, on_it, np.array([1, 1]), np.array([1.0, 2]), says
 demos.losses()
 
 # %% [markdown]
-# The perceptron's loss is 0 for any line that separates, and it lies below the dashed step, which counts mistakes. Hinge and
-# logistic (drawn in base 2) lie above it and ask for a margin. The square also punishes being *too* right: far points, all on the
-# right side, pull its line away.
+# The perceptron's loss is 0 for any line that separates, and it lies below the dashed step, which counts mistakes.
+# Hinge and logistic (drawn in base 2) lie above it and ask for a margin. The square also punishes being *too* right:
+# far points, all on the right side, pull its line away.
 
 # %% [markdown]
 # ### Exercise 3 · adaline_update (5 points)
@@ -291,9 +292,9 @@ check.function(adaline_update, by_differences, cases, returns="w, b", mistakes=k
 # %% [markdown]
 # ## Weights made of examples
 #
-# Every update adds a multiple of an example, so in the end $w = \sum_n \alpha_n\, \phi(x_n)$, where $\phi(x)$ are the features.
-# That is the **representer theorem**. A new score needs only dot products of features, and a **kernel** $k(x, x_n) = \phi(x) \cdot
-# \phi(x_n)$ gives these without computing any feature:
+# Every update adds a multiple of an example, so in the end $w = \sum_n \alpha_n\, \phi(x_n)$, where $\phi(x)$ are the
+# features. That is the **representer theorem**. A new score needs only dot products of features, and a **kernel**
+# $k(x, x_n) = \phi(x) \cdot \phi(x_n)$ gives these without computing any feature:
 #
 # $$f(x) = \sum_n \alpha_n\, k(x, x_n)$$
 
@@ -301,8 +302,8 @@ check.function(adaline_update, by_differences, cases, returns="w, b", mistakes=k
 demos.similarity(width=0.3)
 
 # %% [markdown]
-# The same perceptron, with another idea of similarity, draws a closed curve. Move the slider: how far an example reaches is chosen
-# by hand, before learning. That is the limit of kernels.
+# The same perceptron, with another idea of similarity, draws a closed curve. Move the slider: how far an example
+# reaches is chosen by hand, before learning. That is the limit of kernels.
 
 # %% [markdown]
 # ### Exercise 4 · dual_predict (4 points)
@@ -372,23 +373,24 @@ check.equal(scores, features(new) @ (alpha @ features(old)), "the score from w =
 # %% [markdown]
 # ## Learn the features: a hidden layer
 #
-# Instead of choosing features by hand, let neurons compute them: $z = h(W^{(1)} x)$, then $y = \sigma(W^{(2)} z)$. A first proof that
-# this is more: with inputs of ±1, a hidden layer can answer **any** question. It is a table. Each positive input gets a hidden
-# unit that fires for it alone, and the output is an "or".
+# Instead of choosing features by hand, let neurons compute them: $z = h(W^{(1)} x)$, then $y = \sigma(W^{(2)} z)$. A
+# first proof that this is more: with inputs of ±1, a hidden layer can answer **any** question. It is a table. Each
+# positive input gets a hidden unit that fires for it alone, and the output is an "or".
 
 # %%
 demos.table()
 
 # %% [markdown]
-# The question is whether an odd number of three inputs is 1. Four of the eight inputs need a hidden unit each; with $D$ inputs it is
-# up to $2^D$. A table can say everything and has learned nothing.
+# The question is whether an odd number of three inputs is 1. Four of the eight inputs need a hidden unit each; with $D$
+# inputs it is up to $2^D$. A table can say everything and has learned nothing.
 
 # %% [markdown]
 # ## What is off, −1 or 0?
 #
-# The *INRIA* slide says that all activations are +1 or −1, and adds an "or": $y = \operatorname{sign}(\sum_m z_m - 1)$. With
-# one unit on and $M - 1$ off at −1, the sum would be $2 - M$, and less than 1 for two units or more: the "or" would fail. But the
-# slide also defines its sign as 1 for $y \ge 0$ and **0 otherwise**. So the inputs are ±1 and the hidden activations 0 or 1.
+# The *INRIA* slide says that all activations are +1 or −1, and adds an "or": $y = \operatorname{sign}(\sum_m z_m - 1)$.
+# With one unit on and $M - 1$ off at −1, the sum would be $2 - M$, and less than 1 for two units or more: the "or"
+# would fail. But the slide also defines its sign as 1 for $y \ge 0$ and **0 otherwise**. So the inputs are ±1 and the
+# hidden activations 0 or 1.
 
 # %% [markdown]
 # ### Exercise 5 · mlp_lookup (6 points)
@@ -484,9 +486,9 @@ check.function(mlp_lookup, as_numbers, cases, returns="y", through=answers, mist
 demos.activations()
 
 # %% [markdown]
-# The sigmoid's slope is 0.25 at most and dies on both sides: it *saturates*. ReLU's is 1 for all positive inputs; leaky ReLU, ELU
-# and maxout keep some slope on the left too. Look at the dashed curve beside tanh: the *INRIA* slide gives tanh as $2\sigma(x) - 1$. That is only half as
-# steep at 0.
+# The sigmoid's slope is 0.25 at most and dies on both sides: it *saturates*. ReLU's is 1 for all positive inputs; leaky
+# ReLU, ELU and maxout keep some slope on the left too. Look at the dashed curve beside tanh: the *INRIA* slide gives
+# tanh as $2\sigma(x) - 1$. That is only half as steep at 0.
 
 # %% [markdown]
 # ### Exercise 6 · tanh_from_sigmoid (3 points)
@@ -554,8 +556,8 @@ check.function(tanh_from_sigmoid, by_exponentials, cases, returns="out, slope", 
 # %% [markdown]
 # ## A loss for many classes
 #
-# The perceptron has no direct form for many classes, and no confidence. So give every class a score $s_k$, turn scores into probabilities with
-# **softmax**, and ask that the right class $l$ be probable:
+# The perceptron has no direct form for many classes, and no confidence. So give every class a score $s_k$, turn scores
+# into probabilities with **softmax**, and ask that the right class $l$ be probable:
 #
 # $$p_k = \frac{e^{s_k}}{\sum_j e^{s_j}}, \qquad L = -\ln p_l, \qquad \frac{\partial L}{\partial s_k} = p_k - [k = l]$$
 #
@@ -570,9 +572,9 @@ check.function(tanh_from_sigmoid, by_exponentials, cases, returns="out, slope", 
 # | `labels` | (N,), whole numbers from 0 to C − 1 |
 # | returns | `loss`, a number, and `dscores` (N, C) |
 #
-# The slides add up the losses of all examples; here, as in most libraries, the loss is the **mean** over the N examples, so its gradient has
-# a factor 1/N. A score may be 1000, and $e^{1000}$ overflows: first take the largest score of each row away from the row, which changes
-# no probability. About 7 lines.
+# The slides add up the losses of all examples; here, as in most libraries, the loss is the **mean** over the N
+# examples, so its gradient has a factor 1/N. A score may be 1000, and $e^{1000}$ overflows: first take the largest
+# score of each row away from the row, which changes no probability. About 7 lines.
 #
 # <details><summary>Hint: the logarithm</summary>
 #
@@ -647,16 +649,16 @@ check.function(softmax_cross_entropy, by_differences, cases, returns="loss, dsco
 # %% [markdown]
 # ## Where one neuron fails
 #
-# The exclusive or: positive where two signs differ. No line separates it, so the perceptron never comes to rest. A network with a hidden
-# layer and your loss bends.
+# The exclusive or: positive where two signs differ. No line separates it, so the perceptron never comes to rest. A
+# network with a hidden layer and your loss bends.
 
 # %%
 use_mine = False  # True: your softmax_cross_entropy gives the gradient
 demos.learn_xor(softmax_cross_entropy if use_mine else None, hidden=8)
 
 # %% [markdown]
-# On the left the line jumps for ever: there is nowhere to go. On the right eight ReLU units, learned from 120 points, do what the
-# table did, and also between the corners.
+# On the left the line jumps for ever: there is nowhere to go. On the right eight ReLU units, learned from 120 points,
+# do what the table did, and also between the corners.
 
 # %% [markdown]
 # ## Recap
@@ -677,6 +679,6 @@ demos.learn_xor(softmax_cross_entropy if use_mine else None, hidden=8)
 # try. A typical question earns 1 point, one that shows thought earns 2.
 
 # %% [markdown] answer="your_question" points=2
-# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why can a perceptron not learn the exclusive or?" One
-# that shows thought (2 points) goes a step further: "The bound does not depend on the number of inputs. Does a perceptron on a million
-# pixels learn as fast as on two, if the margin is the same?"
+# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why can a perceptron not learn the
+# exclusive or?" One that shows thought (2 points) goes a step further: "The bound does not depend on the number of
+# inputs. Does a perceptron on a million pixels learn as fast as on two, if the margin is the same?"

@@ -32,8 +32,8 @@ check.withhold("cnnlib.ops.relu_backward", "cnnlib.ops.linear_backward", "cnnlib
 demos.cascade(w=2.0, x=-1.0, b=0.5)
 
 # %% [markdown]
-# Values are blue, gradients orange. Move the slider to the end: no node has seen the whole graph, and yet every input knows
-# its gradient.
+# Values are blue, gradients orange. Move the slider to the end: no node has seen the whole graph, and yet every input
+# knows its gradient.
 
 # %% [markdown]
 # ## From numbers to vectors
@@ -115,9 +115,9 @@ check.function(relu_jacobian, by_steps, cases, returns="J", mistakes=known("relu
 # $$\frac{\partial L}{\partial x_i} = \sum_j \frac{\partial z_j}{\partial x_i}\,\frac{\partial L}{\partial z_j}
 # \qquad\text{or}\qquad dx = J \, dz$$
 #
-# With the slides' layout this is a plain product. Many books lay the Jacobian out the other way round, $[D_z \times D_x]$, and
-# then write $J^T dz$. On the slides' ReLU the two agree, since a diagonal matrix is its own transpose: **that example cannot
-# tell**. A Jacobian that is not square can.
+# With the slides' layout this is a plain product. Many books lay the Jacobian out the other way round,
+# $[D_z \times D_x]$, and then write $J^T dz$. On the slides' ReLU the two agree, since a diagonal matrix is its own
+# transpose: **that example cannot tell**. A Jacobian that is not square can.
 
 # %% [markdown]
 # ### Exercise 2 · vjp (3 points)
@@ -181,21 +181,21 @@ check.function(vjp, by_columns, cases, returns="dx", mistakes=known("vjp"))
 demos.jacobians()
 
 # %% [markdown]
-# ReLU's Jacobian is empty off its diagonal: 64 pixels make 4,096 entries, of which 64 can be different from 0. For a batch of a hundred
-# digits it would have 41 million.
+# ReLU's Jacobian is empty off its diagonal: 64 pixels make 4,096 entries, of which 64 can be different from 0. For a
+# batch of a hundred digits it would have 41 million.
 
 # %%
 demos.explicit_or_implicit(sizes=(64, 256, 1024, 4096))
 
 # %% [markdown]
-# Both ways give the same gradient. The explicit one grows with the square of the input; the implicit one does only what the
-# product would do: it lets the upstream gradient through where the input was positive.
+# Both ways give the same gradient. The explicit one grows with the square of the input; the implicit one does only what
+# the product would do: it lets the upstream gradient through where the input was positive.
 
 # %% [markdown]
 # ### Exercise 3 · relu_backward (4 points)
 #
-# From here on, every layer is a pair: the forward pass returns `out` and a **cache**, what the backward pass will need. The forward
-# pass is given; write the backward pass without any Jacobian.
+# From here on, every layer is a pair: the forward pass returns `out` and a **cache**, what the backward pass will need.
+# The forward pass is given; write the backward pass without any Jacobian.
 #
 # | | |
 # |---|---|
@@ -258,8 +258,9 @@ check.function(relu_backward, by_jacobian, cases, returns="dx", mistakes=known("
 #
 # $$\text{out} = x\, w^T + b \qquad x: (N, D),\quad w: (M, D),\quad b: (M,)$$
 #
-# Its Jacobian by $w$ would have $N M \cdot M D$ entries. But gradients have the shape of what they belong to, and that nearly
-# decides the formulas: there is only one way to multiply `dout` (N, M) with `w` so that the result has the shape of `x`.
+# Its Jacobian by $w$ would have $N M \cdot M D$ entries. But gradients have the shape of what they belong to, and that
+# nearly decides the formulas: there is only one way to multiply `dout` (N, M) with `w` so that the result has the shape
+# of `x`.
 
 # %%
 demos.linear_gradients()
@@ -468,8 +469,8 @@ check.function(numeric_gradient, by_expansion, cases, returns="dx", mistakes=kno
 # %% [markdown]
 # ## Two layers
 #
-# The slides' network has 3,072 inputs (a colour image of 32×32), 100 hidden units and 10 scores: 3072·100 + 100·10 = 308,200
-# weights, or 308,310 numbers with the biases.
+# The slides' network has 3,072 inputs (a colour image of 32×32), 100 hidden units and 10 scores: 3072·100 + 100·10 =
+# 308,200 weights, or 308,310 numbers with the biases.
 #
 # $$h = x\,w_1^T + b_1,\qquad a = \max(0, h),\qquad s = a\,w_2^T + b_2,\qquad L = \text{softmax loss}(s, y)$$
 #
@@ -484,8 +485,9 @@ check.function(numeric_gradient, by_expansion, cases, returns="dx", mistakes=kno
 # | `x`, `y` | (N, D), and labels (N,) |
 # | returns | `loss, dw1, db1, dw2, db2` |
 #
-# The loss is given: `ops.cross_entropy_forward(s, y)` returns the loss and a cache, `ops.cross_entropy_backward(1.0, cache)` returns
-# `ds`. The rest are your layers from above, or their formulas. About 10 lines.
+# The loss is given: `ops.cross_entropy_forward(s, y)` returns the loss and a cache,
+# `ops.cross_entropy_backward(1.0, cache)` returns `ds`. The rest are your layers from above, or their formulas. About
+# 10 lines.
 #
 # <details><summary>Hint</summary>
 #
@@ -583,8 +585,8 @@ demos.learn_digits(two_layer_loss if use_mine else None, hidden=32)
 demos.fork(x=3.0)
 
 # %% [markdown]
-# Two ways lead back to x, and both count. A node may pass its gradient on only when all that comes after it has arrived: the walk
-# needs an order.
+# Two ways lead back to x, and both count. A node may pass its gradient on only when all that comes after it has
+# arrived: the walk needs an order.
 
 # %% [markdown]
 # ### Exercise 7 · backprop (7 points)
@@ -696,8 +698,8 @@ check.function(backprop, by_forward, cases, returns="grad", mistakes=known("back
 # - Differences check any gradient, slowly.
 # - Where ways part, gradients add; walk in reverse order, each node once.
 #
-# In lesson 3 the linear layer gets its weights tied and becomes a convolution; lesson 5 runs that backward, with nothing but the rules of
-# this page.
+# In lesson 3 the linear layer gets its weights tied and becomes a convolution; lesson 5 runs that backward, with
+# nothing but the rules of this page.
 
 # %% [markdown]
 # ## Your question (2 points)
@@ -706,6 +708,6 @@ check.function(backprop, by_forward, cases, returns="grad", mistakes=known("back
 # try. A typical question earns 1 point, one that shows thought earns 2.
 
 # %% [markdown] answer="your_question" points=2
-# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why are the gradients added at a fork?" One that shows
-# thought (2 points) goes a step further: "The walk keeps every value of the forward pass. Could a network compute some of them again instead, and
-# when would that be worth it?"
+# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why are the gradients added at a
+# fork?" One that shows thought (2 points) goes a step further: "The walk keeps every value of the forward pass. Could a
+# network compute some of them again instead, and when would that be worth it?"

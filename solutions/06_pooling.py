@@ -33,8 +33,8 @@ check.withhold(
 #
 # A pooling layer slides a window over each map by itself, mostly with stride 2, and keeps one number of every window:
 # its maximum, its average, or its length (**L2**, the root of the sum of squares). It has no weights to learn. The
-# depth stays, height and width shrink: M maps of D×D in windows of K×K side by side become M maps of D/K×D/K (in *MVA*'s letters).
-# Common are 2×2 windows with stride 2, and 3×3 with stride 2.
+# depth stays, height and width shrink: M maps of D×D in windows of K×K side by side become M maps of D/K×D/K (in
+# *MVA*'s letters). Common are 2×2 windows with stride 2, and 3×3 with stride 2.
 
 # %%
 demos.summaries(kind="maximum", window=1)
@@ -243,8 +243,8 @@ check.function(five_by_five, by_shifts, homework, returns="conv, relu, pooled", 
 demos.max_gradient(stride=2)
 
 # %% [markdown]
-# The 6 in the middle wins two windows and gets 4 + 5. In the last window 6 stands twice: in a **tie**, which one wins? The
-# slides do not say. Our convention, and PyTorch's: the **first** maximum, reading row by row, takes all.
+# The 6 in the middle wins two windows and gets 4 + 5. In the last window 6 stands twice: in a **tie**, which one wins?
+# The slides do not say. Our convention, and PyTorch's: the **first** maximum, reading row by row, takes all.
 
 # %% [markdown]
 # ### Exercise 3 · max_pool_backward (8 points)
@@ -632,8 +632,9 @@ demos.contrast(name="brick", dark=0.2)
 # | `window` | (F, F) weights, F odd |
 # | returns | (C, H, W) |
 #
-# Write $\bar a$ for the weighted mean of $a$ around a pixel, over all C channels: an array (H, W). At the rim it runs over the
-# pixels that exist, so divide by the sum of *their* weights. Then, with $m$ the mean of $\sigma$ over the image:
+# Write $\bar a$ for the weighted mean of $a$ around a pixel, over all C channels: an array (H, W). At the rim it runs
+# over the pixels that exist, so divide by the sum of *their* weights. Then, with $m$ the mean of $\sigma$ over the
+# image:
 #
 # $$v = x - \bar x \qquad \sigma = \sqrt{\overline{v^2}} \qquad \text{out} = \frac{v}{\max(\sigma,\ m,\ 10^{-4})}$$
 #
@@ -717,16 +718,16 @@ check.function(local_contrast_norm, by_matrix, cases, mistakes=known("local_cont
 # %% [markdown]
 # ## How far does a unit see?
 #
-# The **receptive field** of a unit is the part of the image that can change it. A layer of size $F$ and stride 1 widens it
-# by $F - 1$ (*INRIA*). A convolution of K×K and a pooling of P×P after it give $(P+K-1)^2$ pixels (*MVA*, where P is a size). After a stride
-# of 2, a step counts for two pixels: all later layers widen the field twice as fast.
+# The **receptive field** of a unit is the part of the image that can change it. A layer of size $F$ and stride 1 widens
+# it by $F - 1$ (*INRIA*). A convolution of K×K and a pooling of P×P after it give $(P+K-1)^2$ pixels (*MVA*, where P is
+# a size). After a stride of 2, a step counts for two pixels: all later layers widen the field twice as fast.
 
 # %%
 demos.field_of_view(layers=((3, 1), (2, 2), (3, 1), (2, 2), (3, 1), (2, 2)))
 
 # %% [markdown]
-# Move the slider: 3, 4, 8, 10, 18, 22 pixels. With `layers=((3, 1),) * 6` it is 3, 5, 7, 9, 11, 13. With strides the field
-# grows exponentially, without them linearly.
+# Move the slider: 3, 4, 8, 10, 18, 22 pixels. With `layers=((3, 1),) * 6` it is 3, 5, 7, 9, 11, 13. With strides the
+# field grows exponentially, without them linearly.
 
 # %% [markdown]
 # ### Exercise 7 · receptive_field (4 points)
@@ -736,8 +737,8 @@ demos.field_of_view(layers=((3, 1), (2, 2), (3, 1), (2, 2), (3, 1), (2, 2)))
 # | `layers` | a list of pairs (size, stride), first layer first; convolutions and pooling alike |
 # | returns | how many input pixels lie from the first to the last that one unit depends on, along one direction |
 #
-# A layer widens the field by (size − 1) steps; a step is as long as the product of the strides of all layers **before** it.
-# No layers give 1. About 5 lines.
+# A layer widens the field by (size − 1) steps; a step is as long as the product of the strides of all layers **before**
+# it. No layers give 1. About 5 lines.
 #
 # <details><summary>Hint</summary>
 #
@@ -796,9 +797,10 @@ check.function(receptive_field, by_walking_back, cases, returns="field", mistake
 # %% [markdown]
 # ## A fully connected layer is a convolution
 #
-# After the last pooling, classic networks unroll the maps and connect everything. From 16×16×256 to 4096 units that takes
-# 16·16·256·4096 = **268,435,456** weights (*INRIA*: "256 million"). But a fully connected unit is a filter as large as the
-# map: without padding it fits in one place and gives a 1×1 map. And a filter also runs over a **larger** map.
+# After the last pooling, classic networks unroll the maps and connect everything. From 16×16×256 to 4096 units that
+# takes 16·16·256·4096 = **268,435,456** weights (*INRIA*: "256 million"). But a fully connected unit is a filter as
+# large as the map: without padding it fits in one place and gives a 1×1 map. And a filter also runs over a **larger**
+# map.
 
 # %%
 demos.read_a_line(count=8)
@@ -897,6 +899,7 @@ check.function(students_scores, scores, larger, name="the filters of fc_as_conv 
 # try. A typical question earns 1 point, one that shows thought earns 2.
 
 # %% [markdown] answer="your_question" points=2
-# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why does pooling have no weights?" One
-# that shows thought (2 points) goes a step further: "After max pooling with stride 2, a shift by one pixel changes the map
-# and a shift by two only moves it. Would blurring the map before it is thinned out make every shift count the same?"
+# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why does pooling have no weights?"
+# One that shows thought (2 points) goes a step further: "After max pooling with stride 2, a shift by one pixel changes
+# the map and a shift by two only moves it. Would blurring the map before it is thinned out make every shift count the
+# same?"

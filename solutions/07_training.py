@@ -10,8 +10,8 @@
 # You write what stands between a network that is right and a network that learns: the first weights, batch normalisation,
 # dropout, the L2 penalty, and the step with momentum.
 #
-# **Slides**: *INRIA*, training feed-forward networks, weights initialization and batch normalization; *MVA*, neural network
-# training.
+# **Slides**: *INRIA*, training feed-forward networks, weights initialization and batch normalization; *MVA*, neural
+# network training.
 #
 # **Time**: about three hours.
 
@@ -151,8 +151,8 @@ demos.dying(lr=1.0)
 # ## Just make them so
 #
 # If activations should have mean 0 and deviation 1, why not compute them that way, at every step, inside the network?
-# **Batch normalisation** does so for each feature on its own, over the $N$ examples of the batch, and lets the network scale
-# and shift the result by learned numbers $\gamma$ and $\beta$:
+# **Batch normalisation** does so for each feature on its own, over the $N$ examples of the batch, and lets the network
+# scale and shift the result by learned numbers $\gamma$ and $\beta$:
 #
 # $$\mu = \frac1N \sum_n x_n \qquad \sigma^2 = \frac1N \sum_n (x_n-\mu)^2 \qquad \hat x = \frac{x-\mu}{\sqrt{\sigma^2+\varepsilon}}
 # \qquad \text{out} = \gamma\,\hat x+\beta$$
@@ -167,12 +167,13 @@ demos.normalise()
 # %% [markdown]
 # ## In use there is no batch
 #
-# What a network says of one image should not depend on others. So training keeps **running** averages, and use takes these:
+# What a network says of one image should not depend on others. So training keeps **running** averages, and use takes
+# these:
 #
 # $$\text{running} \leftarrow (1-m)\,\text{running} + m\,\text{batch}$$
 #
-# Two conventions, PyTorch's, hold here: $m = 0.1$ is the part of the **new** batch, and the running variance takes the estimate
-# with $N-1$ below the line, though $\hat x$ is computed with $N$.
+# Two conventions, PyTorch's, hold here: $m = 0.1$ is the part of the **new** batch, and the running variance takes the
+# estimate with $N-1$ below the line, though $\hat x$ is computed with $N$.
 
 # %% [markdown]
 # ### Exercise 2 · batchnorm_forward (8 points)
@@ -315,9 +316,10 @@ check.function(follow, closed_form, [(x, batches)], returns="running_mean, runni
 # %% [markdown]
 # ## Backward through a mean
 #
-# The gradients of $\gamma$ and $\beta$ are sums over the batch, like those of any weight that all examples share. For `x`
-# there is a trap: $\mu$ and $\sigma$ depend on **every** $x$ of the column. A push that moves the whole column changes nothing
-# in $\hat x$, and neither does one that stretches it. So whatever `dout` says along these two directions is taken out:
+# The gradients of $\gamma$ and $\beta$ are sums over the batch, like those of any weight that all examples share. For
+# `x` there is a trap: $\mu$ and $\sigma$ depend on **every** $x$ of the column. A push that moves the whole column
+# changes nothing in $\hat x$, and neither does one that stretches it. So whatever `dout` says along these two
+# directions is taken out:
 #
 # $$d\beta = \sum_n \text{dout}_n \qquad d\gamma = \sum_n \text{dout}_n\,\hat x_n \qquad
 # dx_n = \frac{\gamma}{\sqrt{\sigma^2+\varepsilon}} \Bigl(\text{dout}_n - \tfrac1N d\beta - \hat x_n\,\tfrac1N d\gamma \Bigr)$$
@@ -412,16 +414,17 @@ demos.normalised_signal(scale=0.1, batch_norm=True)
 # %% [markdown]
 # ## Dropout
 #
-# In training, let each activation vanish with probability $p$, drawn anew at every step. No unit can then rely on another one
-# being there; it is as if many small networks that share their weights were trained together. What stays grows by $1/(1-p)$, so
-# the mean stays the same, and in use nothing is dropped and nothing must be corrected (*inverted* dropout).
+# In training, let each activation vanish with probability $p$, drawn anew at every step. No unit can then rely on
+# another one being there; it is as if many small networks that share their weights were trained together. What stays
+# grows by $1/(1-p)$, so the mean stays the same, and in use nothing is dropped and nothing must be corrected
+# (*inverted* dropout).
 
 # %%
 demos.masks(p=0.5)
 
 # %% [markdown]
-# Single draws are noise; their mean comes back to the digit, at every $p$. ($p$ is the part that is **dropped**, as in PyTorch. In
-# the paper it is the part that is kept.)
+# Single draws are noise; their mean comes back to the digit, at every $p$. ($p$ is the part that is **dropped**, as in
+# PyTorch. In the paper it is the part that is kept.)
 
 # %% [markdown]
 # ### Exercise 4 · dropout_forward and dropout_backward (6 points)
@@ -564,15 +567,16 @@ check.function(dropout_backward, by_jacobian, cases, returns="dx", mistakes=know
 # %% [markdown]
 # ## A price on large weights
 #
-# The other *regularisation* of the slides adds a term to the loss, $\lambda\,\Omega(W)$ with $\Omega$ the **sum of squares** of
-# all weights. What the examples do not ask for then fades away.
+# The other *regularisation* of the slides adds a term to the loss, $\lambda\,\Omega(W)$ with $\Omega$ the **sum of
+# squares** of all weights. What the examples do not ask for then fades away.
 
 # %%
 demos.rim(lam=0.0)
 
 # %% [markdown]
-# A linear classifier has learned from 100 digits. At the rim these have hardly any ink, so without a penalty the random first
-# weights just stay there, and spoil new digits. A moderate $\lambda$ wipes them out and helps; a large one wipes out the digits too.
+# A linear classifier has learned from 100 digits. At the rim these have hardly any ink, so without a penalty the random
+# first weights just stay there, and spoil new digits. A moderate $\lambda$ wipes them out and helps; a large one wipes
+# out the digits too.
 
 # %% [markdown]
 # ### Exercise 5 · l2_penalty (3 points)
@@ -583,7 +587,8 @@ demos.rim(lam=0.0)
 # | `lam` | λ |
 # | returns | `penalty, dw`: the number $\lambda \sum w^2$, and its gradient by w |
 #
-# Two conventions meet here: PyTorch's `weight_decay` belongs to $\frac{\lambda}{2}\sum w^2$. Follow the slides, without the half. One line.
+# Two conventions meet here: PyTorch's `weight_decay` belongs to $\frac{\lambda}{2}\sum w^2$. Follow the slides, without
+# the half. One line.
 
 
 # %% solution="l2_penalty"
@@ -633,8 +638,8 @@ check.function(l2_penalty, by_differences, cases, returns="penalty, dw", mistake
 # %% [markdown]
 # ## Momentum
 #
-# Gradient descent in a long, narrow valley has a dilemma: a step long enough to get along is too long across. **Momentum** lets old
-# gradients live on. Across the valley they cancel, along it they add up. In PyTorch's convention:
+# Gradient descent in a long, narrow valley has a dilemma: a step long enough to get along is too long across.
+# **Momentum** lets old gradients live on. Across the valley they cancel, along it they add up. In PyTorch's convention:
 #
 # $$v \leftarrow m\,v + dw \qquad\qquad w \leftarrow w - \text{lr} \cdot v$$
 
@@ -642,8 +647,8 @@ check.function(l2_penalty, by_differences, cases, returns="penalty, dw", mistake
 demos.valley(lr=0.03, momentum=0.0)
 
 # %% [markdown]
-# Forty steps each. At `lr` 0.09 plain descent climbs out of the valley; with momentum 0.8 the same rate is the best of all. With 0.95
-# it rolls past the goal.
+# Forty steps each. At `lr` 0.09 plain descent climbs out of the valley; with momentum 0.8 the same rate is the best of
+# all. With 0.95 it rolls past the goal.
 
 # %% [markdown]
 # ### Exercise 6 · momentum_step (3 points)
@@ -723,9 +728,10 @@ check.function(ten_steps, closed_form, [case], returns="w, v", name="momentum_st
 # %% [markdown]
 # ## One training step
 #
-# The *MVA* slides name three parts: compute the loss on a mini-batch, compute the gradients, move the parameters. A network is here a
-# function `net(params, x, y)` that returns `loss, grads`: it runs forward and backward, as your `two_layer_loss` of lesson 2 did. The
-# penalty counts for weights only, which are arrays of two axes or more; biases, $\gamma$ and $\beta$ have one axis and stay free.
+# The *MVA* slides name three parts: compute the loss on a mini-batch, compute the gradients, move the parameters. A
+# network is here a function `net(params, x, y)` that returns `loss, grads`: it runs forward and backward, as your
+# `two_layer_loss` of lesson 2 did. The penalty counts for weights only, which are arrays of two axes or more; biases,
+# $\gamma$ and $\beta$ have one axis and stay free.
 
 # %% [markdown]
 # ### Exercise 7 · train_step (6 points)
@@ -855,15 +861,15 @@ use_mine = False  # True: every step is made by your train_step
 demos.training_run(train_step if use_mine else None, steps=200)
 
 # %% [markdown]
-# From small weights nothing reaches the last layer, and the loss stays at that of guessing, $\log 10 = 2.30$. He's weights start at
-# once, momentum hurries, and batch normalisation forgives the bad start.
+# From small weights nothing reaches the last layer, and the loss stays at that of guessing, $\log 10 = 2.30$. He's
+# weights start at once, momentum hurries, and batch normalisation forgives the bad start.
 
 # %% [markdown]
 # ## The same with the library
 #
-# You have now written what `cnnlib` offers as layers and as `fit`: `nn.Linear` and `nn.Conv2d` start with `he_init`, `nn.BatchNorm2d` keeps
-# running statistics, `nn.Dropout` draws masks, and `fit` repeats `train_step` over mini-batches. Its `weight_decay` is $2\lambda$, here for all
-# parameters alike, as in PyTorch.
+# You have now written what `cnnlib` offers as layers and as `fit`: `nn.Linear` and `nn.Conv2d` start with `he_init`,
+# `nn.BatchNorm2d` keeps running statistics, `nn.Dropout` draws masks, and `fit` repeats `train_step` over mini-batches.
+# Its `weight_decay` is $2\lambda$, here for all parameters alike, as in PyTorch.
 
 # %%
 from cnnlib import nn
@@ -877,8 +883,8 @@ def build():
 demos.library_run(build, epochs=8, lr=0.1, momentum=0.9, weight_decay=2e-4)
 
 # %% [markdown]
-# Held-out digits fare **better** than those of the training: these are judged with half of the units dropped. Without `nn.Dropout` the
-# two change places.
+# Held-out digits fare **better** than those of the training: these are judged with half of the units dropped. Without
+# `nn.Dropout` the two change places.
 
 # %% [markdown]
 # ## Recap
@@ -899,6 +905,6 @@ demos.library_run(build, epochs=8, lr=0.1, momentum=0.9, weight_decay=2e-4)
 # try. A typical question earns 1 point, one that shows thought earns 2.
 
 # %% [markdown] answer="your_question" points=2
-# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why does dropout do nothing in use?" One that shows
-# thought (2 points) goes a step further: "In a batch sorted by class, the batch's mean tells the class. Would batch normalisation then learn
-# something that fails in use?"
+# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why does dropout do nothing in
+# use?" One that shows thought (2 points) goes a step further: "In a batch sorted by class, the batch's mean tells the
+# class. Would batch normalisation then learn something that fails in use?"

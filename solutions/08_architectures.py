@@ -7,8 +7,8 @@
 # %% [markdown]
 # # 8 · Architectures
 #
-# You put layers together: LeNet, AlexNet, VGG, GoogLeNet, ResNet and DenseNet, counted, drawn and understood; and you train
-# LeNet-5 on handwritten digits with passes that you wrote yourself.
+# You put layers together: LeNet, AlexNet, VGG, GoogLeNet, ResNet and DenseNet, counted, drawn and understood; and you
+# train LeNet-5 on handwritten digits with passes that you wrote yourself.
 #
 # **Slides**: *CS231n (Samara)*, ConvNet pattern; *INRIA*, LeNet to DenseNet; *Princeton COS 429*, Neocognitron and LeNet.
 #
@@ -28,9 +28,9 @@ check.withhold("cnnlib.models.lenet.table", "cnnlib.models.vgg.vgg")
 #
 # **[(CONV-RELU) × N - POOL?] × M - (FC-RELU) × K - SOFTMAX**
 #
-# Convolutions, each with a ReLU, N times; a pooling, perhaps; all that M times; then K fully connected layers, each with a ReLU, and a
-# softmax (N, M and K are the slide's letters). The stages are older than training them by backprop: Fukushima's Neocognitron (1980) already
-# alternated layers that find a pattern with layers that forgive its place.
+# Convolutions, each with a ReLU, N times; a pooling, perhaps; all that M times; then K fully connected layers, each
+# with a ReLU, and a softmax (N, M and K are the slide's letters). The stages are older than training them by backprop:
+# Fukushima's Neocognitron (1980) already alternated layers that find a pattern with layers that forgive its place.
 
 # %%
 demos.network(models.lenet.lenet5, (1, 32, 32))
@@ -116,14 +116,16 @@ check.function(parse_pattern, by_counting, cases, returns=parts, mistakes=wrong,
 # %% [markdown]
 # ## LeNet-5, as it was
 #
-# The paper of 1998 is not quite the pattern. Poolings have a trained coefficient and a bias for each map. And the 16 filters of
-# layer C3 do not read all 6 maps of S2: a table says which. That saved work, and forced the filters to differ.
+# The paper of 1998 is not quite the pattern. Poolings have a trained coefficient and a bias for each map. And the 16
+# filters of layer C3 do not read all 6 maps of S2: a table says which. That saved work, and forced the filters to
+# differ.
 
 # %%
 demos.c3_table()
 
 # %% [markdown]
-# Six filters read three neighbouring maps, six read four, three read four with gaps, and one reads all: 60 connections of 96.
+# Six filters read three neighbouring maps, six read four, three read four with gaps, and one reads all: 60 connections
+# of 96.
 
 # %% [markdown]
 # ### Exercise 2 · lenet_c3_mask (4 points)
@@ -192,10 +194,11 @@ check.function(lenet_c3_mask, as_printed, [()], returns="mask", mistakes=known("
 # %% [markdown]
 # ## Counting as the slides do, and as a program does
 #
-# *INRIA* lists LeNet's parameters: C1 156, S2 12, C3 1516, S4 32, C5 49,920, F6 10,080, output 840. The first four count a bias for every filter. C5 is 16·120
-# filters of 5×5, and the slide adds a bias to **each** of them: 1920·26 = 49,920. With one bias for each of the 120 outputs it is 48,120. In F6 (120 to 84) and the output
-# (84 to 10) the slide counts **no** biases. For C3 without the table it gives the bound 2496, again with a bias for each pair of maps; with one for each filter it is
-# 2,416. Neither is wrong; mixing conventions without a word is.
+# *INRIA* lists LeNet's parameters: C1 156, S2 12, C3 1516, S4 32, C5 49,920, F6 10,080, output 840. The first four
+# count a bias for every filter. C5 is 16·120 filters of 5×5, and the slide adds a bias to **each** of them: 1920·26 =
+# 49,920. With one bias for each of the 120 outputs it is 48,120. In F6 (120 to 84) and the output (84 to 10) the slide
+# counts **no** biases. For C3 without the table it gives the bound 2496, again with a bias for each pair of maps; with
+# one for each filter it is 2,416. Neither is wrong; mixing conventions without a word is.
 
 # %% [markdown]
 # ### Exercise 3 · lenet5_params (4 points)
@@ -205,7 +208,8 @@ check.function(lenet_c3_mask, as_printed, [()], returns="mask", mistakes=known("
 # | `slides` | `True`: as the slides count; `False`: one bias for every filter and every unit |
 # | returns | seven numbers: C1, S2, C3, S4, C5, F6, output |
 #
-# C1 has 6 filters of 5×5 on one channel; S2 and S4 have two numbers for each of 6 and 16 maps; C3 has 5×5 filters by the table above. About 8 lines.
+# C1 has 6 filters of 5×5 on one channel; S2 and S4 have two numbers for each of 6 and 16 maps; C3 has 5×5 filters by
+# the table above. About 8 lines.
 #
 # <details><summary>Hint</summary>
 #
@@ -256,15 +260,16 @@ check.function(lenet5_params, by_layers, [(False,), (True,)], returns=parts, mis
 # %% [markdown]
 # ## Deeper with one kind of layer
 #
-# VGG takes the pattern to 16 and 19 layers with nothing but 3×3 convolutions. Two of them see 5×5 pixels, three see 7×7, with fewer weights and more ReLUs than one large
-# filter. Its configuration is a list: a number is a convolution with so many filters, `"M"` a pooling that halves the map.
+# VGG takes the pattern to 16 and 19 layers with nothing but 3×3 convolutions. Two of them see 5×5 pixels, three see
+# 7×7, with fewer weights and more ReLUs than one large filter. Its configuration is a list: a number is a convolution
+# with so many filters, `"M"` a pooling that halves the map.
 
 # %%
 demos.network(lambda: models.vgg.vgg(16), (3, 224, 224))
 
 # %% [markdown]
-# Most of the work is done on the left, on large maps; most of the parameters are in the three grey layers. VGG-16 has 138,357,544, VGG-19 143,667,240; AlexNet, two years before and
-# in two groups for two graphics cards, 60,965,224.
+# Most of the work is done on the left, on large maps; most of the parameters are in the three grey layers. VGG-16 has
+# 138,357,544, VGG-19 143,667,240; AlexNet, two years before and in two groups for two graphics cards, 60,965,224.
 
 # %% [markdown]
 # ### Exercise 4 · vgg_params (5 points)
@@ -274,7 +279,8 @@ demos.network(lambda: models.vgg.vgg(16), (3, 224, 224))
 # | `pattern` | a list of numbers and `"M"` |
 # | returns | the number of parameters, biases included |
 #
-# The image is 3×224×224; all convolutions are 3×3 with padding 1. Behind them come three fully connected layers with 4096, 4096 and 1000 outputs. About 9 lines.
+# The image is 3×224×224; all convolutions are 3×3 with padding 1. Behind them come three fully connected layers with
+# 4096, 4096 and 1000 outputs. About 9 lines.
 #
 # <details><summary>Hint</summary>
 #
@@ -336,9 +342,10 @@ check.function(vgg_params, by_shapes, cases, returns="count", mistakes=known("vg
 # %% [markdown]
 # ## Side by side: Inception
 #
-# GoogLeNet asks no more which filter size is right: a module has 1×1, 3×3 and 5×5 filters and a pooling side by side, and joins their maps along the channels. Large filters on
-# many channels are costly, so 1×1 filters make depth smaller first. The paper speaks of 5 million parameters; its table counts 6,998,552, and common programs with batch
-# norm 6,624,904 (13,004,888 with the two auxiliary heads that only training uses). Say which one you mean.
+# GoogLeNet asks no more which filter size is right: a module has 1×1, 3×3 and 5×5 filters and a pooling side by side,
+# and joins their maps along the channels. Large filters on many channels are costly, so 1×1 filters make depth smaller
+# first. The paper speaks of 5 million parameters; its table counts 6,998,552, and common programs with batch norm
+# 6,624,904 (13,004,888 with the two auxiliary heads that only training uses). Say which one you mean.
 
 # %% [markdown]
 # ### Exercise 5 · inception_forward (6 points)
@@ -352,7 +359,8 @@ check.function(vgg_params, by_shapes, cases, returns="count", mistakes=known("vg
 # | `w_pool` | 1×1 filters behind a 3×3 max pooling with stride 1 |
 # | returns | the four branches joined along the channels, in this order |
 #
-# Behind every convolution stands a ReLU; all maps keep their size; no biases. `same_conv(x, w)` and `same_pool(x)` (3×3) are given and keep the size. About 6 lines.
+# Behind every convolution stands a ReLU; all maps keep their size; no biases. `same_conv(x, w)` and `same_pool(x)`
+# (3×3) are given and keep the size. About 6 lines.
 #
 # <details><summary>Hint</summary>
 #
@@ -443,7 +451,8 @@ check.function(inception_forward, branches, cases, mistakes=known("inception_for
 # %% [markdown]
 # ## A way around
 #
-# Deeper plain networks became worse, even on the data that they were trained on. A residual block computes only what should **change**:
+# Deeper plain networks became worse, even on the data that they were trained on. A residual block computes only what
+# should **change**:
 #
 # $$y = \max(0,\; x + f(x))$$
 #
@@ -453,13 +462,15 @@ check.function(inception_forward, branches, cases, mistakes=known("inception_for
 demos.gradient_by_depth(depth=25, scale=0.7)
 
 # %% [markdown]
-# Measured before any training, with weights a little too small: in the plain network hardly a trace of the gradient reaches the first layer. With a way around it arrives; it
-# even grows, which is one reason for batch norm. The dense network keeps it level. Try `scale=1`.
+# Measured before any training, with weights a little too small: in the plain network hardly a trace of the gradient
+# reaches the first layer. With a way around it arrives; it even grows, which is one reason for batch norm. The dense
+# network keeps it level. Try `scale=1`.
 
 # %% [markdown]
 # ### Exercise 6 · residual_backward (6 points)
 #
-# The forward pass is given. `f_forward(x)` returns `(h, inner)`, and `f_backward(dh, inner)` returns the gradient of `x` through f.
+# The forward pass is given. `f_forward(x)` returns `(h, inner)`, and `f_backward(dh, inner)` returns the gradient of
+# `x` through f.
 #
 # | | |
 # |---|---|
@@ -542,7 +553,8 @@ check.function(residual_backward, both_ways, cases, returns="dx", mistakes=known
 # %% [markdown]
 # ## Reading everything
 #
-# DenseNet does not add, it **joins**: a layer reads the maps of all layers before it in the block and puts a few maps, its *growth*, beside them.
+# DenseNet does not add, it **joins**: a layer reads the maps of all layers before it in the block and puts a few maps,
+# its *growth*, beside them.
 
 # %% [markdown]
 # ### Exercise 7 · dense_block_forward (4 points)
@@ -620,13 +632,15 @@ check.function(dense_block_forward, by_list, cases, mistakes=known("dense_block_
 demos.zoo()
 
 # %% [markdown]
-# Work and parameters do not go together. VGG-16 has the most of both; ResNet-50 is three times as deep and DenseNet-121 seven times, with a fraction of VGG's parameters. A
-# receptive field larger than the image means that the last maps see everything.
+# Work and parameters do not go together. VGG-16 has the most of both; ResNet-50 is three times as deep and DenseNet-121
+# seven times, with a fraction of VGG's parameters. A receptive field larger than the image means that the last maps see
+# everything.
 
 # %% [markdown]
 # ## Your own LeNet
 #
-# Now all comes together. The library runs LeNet-5 and calls **your** passes wherever you give some, forward and backward; it does not mind how they work, as long as they are right.
+# Now all comes together. The library runs LeNet-5 and calls **your** passes wherever you give some, forward and
+# backward; it does not mind how they work, as long as they are right.
 #
 # ### Exercise 8 · own_passes (5 points)
 #
@@ -792,14 +806,16 @@ check.function(own_passes, by_sums, cases, returns=parts, through=check.pair("li
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Set `use_mine = True` and train LeNet-5 on handwritten digits with what you wrote: a hundred lines of yours, nothing hidden.
+# Set `use_mine = True` and train LeNet-5 on handwritten digits with what you wrote: a hundred lines of yours, nothing
+# hidden.
 
 # %%
 use_mine = False  # True: LeNet-5 runs on your own_passes()
 demos.lenet_on_digits(epochs=10, own=own_passes() if use_mine else None)
 
 # %% [markdown]
-# The title over the digits says whose passes did the work. Over 97 % of 449 images that the network never saw are right (their writers it may have seen); the rest is hard for us too.
+# The title over the digits says whose passes did the work. Over 97 % of 449 images that the network never saw are right
+# (their writers it may have seen); the rest is hard for us too.
 
 # %% [markdown]
 # ## Recap
@@ -809,8 +825,8 @@ demos.lenet_on_digits(epochs=10, own=own_passes() if use_mine else None)
 # - Inception joins branches, ResNet adds a way around, DenseNet reads everything.
 # - Gradients vanish in deep plain networks; ways around carry them.
 #
-# You have now written every line of a network that reads digits, forward and backward. `cnnlib.models` holds many more, of the same few parts: networks that find, segment
-# and retrieve.
+# You have now written every line of a network that reads digits, forward and backward. `cnnlib.models` holds many more,
+# of the same few parts: networks that find, segment and retrieve.
 
 # %% [markdown]
 # ## Your question (2 points)
@@ -819,5 +835,6 @@ demos.lenet_on_digits(epochs=10, own=own_passes() if use_mine else None)
 # try. A typical question earns 1 point, one that shows thought earns 2.
 
 # %% [markdown] answer="your_question" points=2
-# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why does a ResNet need a projection where the size changes?" One that shows thought (2 points) goes a step
-# further: "A residual network of ten blocks has 2^10 ways from input to output. Is it one deep network, or many shallow ones that vote?"
+# *For whoever marks this.* A typical question (1 point) is answered in the lesson: "Why does a ResNet need a projection
+# where the size changes?" One that shows thought (2 points) goes a step further: "A residual network of ten blocks has
+# 2^10 ways from input to output. Is it one deep network, or many shallow ones that vote?"
