@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import passes, shapes
+from ._numbers import whole
 from .autograd import Tensor, draw_on
 
 # Ops whose outputs see more than their inputs do: through the weights of a filter, through a window, or everything.
@@ -109,7 +110,8 @@ def summary(model, input_shape):
 
     model: a Module, or a function without arguments that makes one, which then takes no memory for its weights;
     input_shape: (C, H, W) of an image, (features,) of a vector, or a list of such shapes for a network with several
-    inputs. Returns a Summary, which a notebook shows as a table. Raises ValueError where the network does not fit.
+    inputs. Returns a Summary, which a notebook shows as a table. Raises ValueError where the network does not fit, TypeError
+    for what is no network or no shape.
 
     >>> from cnnlib import nn
     >>> net = nn.Sequential(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1176, 10))
@@ -124,14 +126,26 @@ def summary(model, input_shape):
     ---------------------------------------------------------------------------------
     Sequential               47,080 bytes of float32      11,926        129,360
     """
-    inputs = list(input_shape) if np.ndim(input_shape[0]) else [tuple(input_shape)]
+    inputs = [_shape(shape) for shape in (input_shape if _several(input_shape) else [input_shape])]
     blueprint = Blueprint()
     with draw_on(blueprint):
         if isinstance(model, type) or not hasattr(model, "named_parameters"):
-            model = model()
+            model = model() if callable(model) else model
+        if not hasattr(model, "named_parameters"):
+            raise TypeError(f"model must be a Module, or a function without arguments that makes one, not {model!r}")
         blueprint.start(model)
         model(*(blueprint.input((1, *shape)) for shape in inputs))
     return Summary(type(model).__name__, tuple(input_shape), blueprint.rows)
+
+
+def _several(input_shape):
+    return isinstance(input_shape, list) and any(isinstance(shape, tuple | list) for shape in input_shape)
+
+
+def _shape(shape):
+    if not isinstance(shape, tuple | list) or not shape:
+        raise TypeError(f"input_shape must be a tuple such as (3, 224, 224), or a list of such tuples, not {shape!r}")
+    return tuple(whole(n, "a length in input_shape", 1) for n in shape)
 
 
 class Blueprint:

@@ -43,7 +43,7 @@ CALLS = {  # op: calls as (arrays, options)
     "concatenate": [((X, X[:, :1]), {}), ((X, X), {"axis": -1})],
     "add": [((X, X, X), {})],
     "multiply": [((X, X), {})],
-    "power": [((X,), {"exponent": 2})],
+    "power": [((abs(X),), {"exponent": 2})],
     "pad": [((X,), {"padding": p}) for p in (1, (1, 2), (0, 1, 2, 3))],
     "crop": [((X,), {"top": 1, "left": 2, "height": 3, "width": 4})],
     "flatten": [((X,), {})],
@@ -187,3 +187,93 @@ def test_the_table_in_a_notebook_is_escaped_and_whole():
     page = summary(net, (2,))._repr_html_()
     assert "&lt;b&gt; Linear" in page and "<b>" not in page
     assert page.count("<tr>") == 3
+
+
+# Options at their defaults, to be changed as well.
+OF_THE_RULE = {
+    "conv2d": {"stride": 1, "padding": 0, "dilation": 1, "groups": 1},
+    "conv_transpose2d": {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1, "groups": 1},
+    "locally_connected2d": {"stride": 2, "padding": 0},
+    **{name: {"stride": 2, "padding": 0} for name in ("max_pool2d", "avg_pool2d", "l2_pool2d", "max_unpool2d")},
+    "l2_pool_features": {"pieces": 2},
+    "maxout": {"pieces": 2},
+    "upsample_nearest": {"scale_factor": 2},
+    "upsample_bilinear": {"scale_factor": 2},
+    "weight_norm": {"axis": 0},
+    "softmax": {"axis": 1},
+    "log_softmax": {"axis": 1},
+    "concatenate": {"axis": 1},
+}
+
+
+# Beginnings of sentences about the numbers in an array or an option, which no shape tells.
+OF_NUMBERS = ("label ", "switches go from", "a box lies in image", "exponent must be a number")
+
+
+def mutations(arrays, options):
+    """The same call with one length or one option different: some fit, others do not."""
+    for i, array in enumerate(arrays):
+        if array is None:
+            continue
+        others = [array[None], array[:0]] if array.ndim else []
+        others += [np.concatenate([array, array.take([0], axis)], axis) for axis in range(array.ndim)]
+        others += [array.take(range(n - 1), axis) for axis, n in enumerate(array.shape)]
+        others += [array[0]] if array.ndim else []
+        for other in others:
+            yield (*arrays[:i], other, *arrays[i + 1 :]), options
+    for name, value in options.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            for other in (0, -1, 1, 2, 3, 50, 1.5, "2"):
+                yield arrays, {**options, name: other}
+        if isinstance(value, tuple) and name not in ("shape", "index", "axes", "axis"):
+            for other in (value[:1], (*value[:-1], 0), (*value[:-1], -1), (*value[:-1], 50), 2.5):
+                yield arrays, {**options, name: other}
+
+
+@pytest.mark.parametrize("name", sorted(EVERY_OP))
+def test_the_rule_refuses_what_the_op_refuses(name):
+    several = 0
+    for arrays, options in CALLS[name]:
+        if name in OF_THE_RULE:
+            options = {**OF_THE_RULE[name], **options}
+        for changed, settings in mutations(arrays, options):
+            given = [None if array is None else array.shape for array in changed]
+            try:
+                wanted = np.shape(getattr(ops, f"{name}_forward")(*changed, **settings)[0])
+            except (ValueError, TypeError, IndexError) as error:
+                if str(error).startswith(OF_NUMBERS):
+                    continue
+                with pytest.raises((ValueError, TypeError, IndexError)):
+                    pytest.fail(f"{given}, {settings}: {shapes.of(name, *given, **settings)}, but the op says: {error}")
+            else:
+                assert shapes.of(name, *given, **settings) == wanted, f"{given}, {settings}"
+            several += 1
+    assert several > 5
+
+
+@pytest.mark.parametrize(
+    "model, input_shape, words",
+    [
+        (nn.Linear(3, 2), 3, r"input_shape must be a tuple such as \(3, 224, 224\), .*, not 3"),
+        (nn.Linear(3, 2), (), r"not \(\)"),
+        (nn.Linear(3, 2), "abc", "not 'abc'"),
+        (nn.Linear(3, 2), (3.5,), "a length in input_shape must be an integer, not 3.5"),
+        (nn.Linear(3, 2), (-3,), "a length in input_shape is -3, but must be at least 1"),
+        (3, (3,), "model must be a Module, or a function .*, not 3"),
+        (lambda: None, (3,), "model must be a Module, or a function .*, not None"),
+        (
+            nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(4)),
+            (3, 9, 9),
+            r"weight has shape \(4,\), but 8 channels need",
+        ),
+        (nn.ConvTranspose2d(1, 1, 2, padding=5), (1, 2, 2), "padding leaves -7 x -7 pixels"),
+    ],
+)
+def test_what_has_no_summary(model, input_shape, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        summary(model, input_shape)
+
+
+def test_an_op_without_a_rule():
+    with pytest.raises(KeyError, match="there is no rule for the shape of 'convolution'; there are relu, "):
+        shapes.of("convolution", (1, 1, 2, 2))
