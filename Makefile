@@ -46,8 +46,11 @@ weights: setup  ## train again what lessons need trained, where its recipe has c
 lint: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-bench: setup  ## our time per submission against nbgrader's own
+bench: setup  ## our time per submission against nbgrader's own; the layers against PyTorch, in time and memory
 	$(BIN)/python benchmarks/grading_overhead.py
+	@$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/uv pip install --quiet --python $(BIN)/python --editable ".[oracle]"
+	$(BIN)/python benchmarks/layers.py
+	$(BIN)/python benchmarks/growth.py
 
 clean:
 	rm -rf demo slides pages .pytest_cache .ruff_cache

@@ -46,11 +46,9 @@ def memory(row):
     small = row if row.kind in NETWORKS else row._replace(x=(1, *row.x[1:]))
 
     def prepare(side):
-        run, warm = ours(row, np.float32), ours(small, np.float32)
-        if side != "ours":
-            run, warm = theirs(row, np.float32, LAYOUTS[side]), theirs(small, np.float32, LAYOUTS[side])
-        warm()
-        return run
+        make = ours if side == "ours" else lambda row, dtype: theirs(row, dtype, LAYOUTS[side])
+        make(small, np.float32)()
+        return make(row, np.float32)
 
     return {side: measuring.megabytes(lambda side=side: prepare(side)) for side in ("ours", *LAYOUTS)}
 
