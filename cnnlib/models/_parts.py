@@ -45,6 +45,12 @@ def halve(x):
     return F.max_pool2d(x, kernel_size=2)
 
 
+def divides(x, by):
+    """Raises ValueError unless both sides of the images can be halved as often as a network does."""
+    if x.shape[2] % by or x.shape[3] % by:
+        raise ValueError(f"the images have {x.shape[2]} x {x.shape[3]} pixels, but both sides must divide by {by}")
+
+
 def cut(x, size, top=0, left=0):
     """The rectangle of this size that begins at row `top` and column `left` of every map."""
     return F.crop(x, top=top, left=left, height=size[0], width=size[1])

@@ -11,6 +11,7 @@ NIPS 2016; T. Veniat, L. Denoyer, "Learning Time/Memory-Efficient Deep Architect
 from .. import nn
 from ..autograd import functional as F
 from ..blueprint import summary
+from ._parts import divides
 
 # For CIFAR images: scales of 32, 16, 8, 4, 2 and 1 pixels. (The paper connects each channel with three channels only;
 # here all are connected.)
@@ -25,7 +26,8 @@ class Fabric(nn.Module):
     layers, scales: of the grid; the finest scale has the size of the image; channels: the same at every node. The image
     enters at the finest scale of the first layer, and within this layer goes down to the coarser ones. In the last
     layer connections lead towards the output: down to the coarsest scale for classification, up to the finest for
-    segmentation. H and W must divide by 2 to the number of scales but one.
+    segmentation. H and W must divide by 2 to the number of scales but one; ValueError
+    where they do not.
 
     >>> from cnnlib import summary
     >>> summary(lambda: Fabric(task="segmentation"), (3, 32, 32)).output_shape
@@ -42,10 +44,11 @@ class Fabric(nn.Module):
         }
         self.output = nn.Linear(channels, num_classes) if task == TASKS[0] else nn.Conv2d(channels, num_classes, 1)
         self.end = name(layers - 1, scales - 1 if task == TASKS[0] else 0)
-        self.task = task
+        self.task, self.scales = task, scales
 
     def forward(self, x):
         arriving, maps = {name(0, 0): [self.first(x)]}, {}
+        divides(x, 2 ** (self.scales - 1))
         for edge, (start, stop) in self.in_order():
             if start in arriving and start not in maps:
                 maps[start] = self.nodes[start](arriving[start])

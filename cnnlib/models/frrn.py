@@ -8,6 +8,7 @@ for Semantic Segmentation in Street Scenes", CVPR 2017, table 1.
 
 from .. import nn
 from ..autograd import functional as F
+from ._parts import divides
 
 # The units of the coarse stream: how many, their filters, and how many times coarser than the image they are.
 FRRN_A = (
@@ -25,7 +26,8 @@ class FRRN(nn.Module):
     """A score for every class at every pixel: (N, in_channels, H, W) to (N, num_classes, H, W).
 
     units: of the coarse stream, from first to last; base: the filters of the residual units at both ends, and `ends`
-    how many of them there are; lane: the channels of the fine stream. H and W must divide by the coarsest scale.
+    how many of them there are; lane: the channels of the fine stream. H and W must divide by the coarsest scale; ValueError where they do
+    not.
 
     >>> from cnnlib import summary
     >>> summary(lambda: FRRN(), (3, 256, 512)).output_shape
@@ -47,6 +49,7 @@ class FRRN(nn.Module):
 
     def forward(self, x):
         coarse = self.before(self.first(x))
+        divides(x, max(unit.scale for unit in self.units))
         fine, scale = self.split(coarse), 1
         for unit in self.units:
             coarse = rescale(coarse, scale, unit.scale)

@@ -8,6 +8,7 @@ Conv-Deconv Grid Network for Semantic Segmentation", BMVC 2017.
 from itertools import pairwise
 
 from .. import nn
+from ._parts import divides
 
 WIDTHS = (16, 32, 64, 128, 256)  # the channels of the rows, from fine to coarse: the paper's network for Cityscapes
 COLUMNS = 3  # in each half
@@ -17,7 +18,7 @@ class GridNet(nn.Module):
     """A score for every class at every pixel: (N, in_channels, H, W) to (N, num_classes, H, W).
 
     widths: the channels of every row, each half as fine as the one above; columns: in each half. H and W must divide by
-    2 to the number of rows but one. The paper also drops whole connections while training ("total dropout"); not so
+    2 to the number of rows but one; ValueError where they do not. The paper also drops whole connections while training ("total dropout"); not so
     here.
 
     >>> from cnnlib import summary
@@ -37,6 +38,7 @@ class GridNet(nn.Module):
 
     def forward(self, x):
         column = [self.first(x)]
+        divides(x, 2 ** (self.rows - 1))
         for down in self.down[0].units:
             column.append(down(column[-1]))
         for j, right in enumerate(self.right, 1):

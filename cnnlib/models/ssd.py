@@ -53,7 +53,8 @@ class SSD(nn.Module):
     num_classes counts the background, which is class 0. widths: the filters of the VGG stages; hidden: those of fc6 and
     fc7, read as convolutions, fc6 with dilation 6; extras: the layers behind; maps: what predicts, from fine to coarse;
     scale: L2Norm's, for the first map.
-    The first map is the last stage but one, then come fc7 and every extra layer.
+    The first map is the last stage but one, then come fc7 and every extra layer. Raises ValueError for images of another
+    size than the maps are made for, since the anchors would be others.
 
     >>> from cnnlib import summary
     >>> f"{summary(lambda: SSD(), (3, 300, 300)).parameters:,}"
@@ -97,6 +98,12 @@ class SSD(nn.Module):
 
     def forward(self, x):
         features = self.features(x)
+        for feature, m in zip(features, self.maps, strict=True):
+            if feature.shape[2:] != (m.size, m.size):
+                raise ValueError(
+                    f"a map has {feature.shape[2]} x {feature.shape[3]} places, but its boxes are made for {m.size} x {m.size}: "
+                    f"images of {x.shape[2]} x {x.shape[3]} pixels are of another size"
+                )
         offsets = [per_box(layer(f), 4) for layer, f in zip(self.offsets, features, strict=True)]
         scores = [per_box(layer(f), self.num_classes) for layer, f in zip(self.scores, features, strict=True)]
         return F.concatenate(*offsets), F.concatenate(*scores)

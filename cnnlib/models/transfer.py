@@ -42,8 +42,7 @@ def features(net, x):
 
     x: images (N, C, H, W). An image without any response keeps length 0.
     """
-    body = net[: len(net) - 1].eval()
-    codes = training.predict(body, x)
+    codes = training.predict(net[: len(net) - 1], x)
     codes = codes.reshape(len(codes), -1)
     return codes / np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), np.finfo(codes.dtype).tiny)
 

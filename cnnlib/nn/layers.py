@@ -192,7 +192,7 @@ class WeightNorm(Module):
 
 
 class Op(Module):
-    """A layer that is an op and its options, nothing else."""
+    """A layer that is an op and its options, nothing else: `cnnlib.ops` tells shapes, errors and source under its name."""
 
     op = None  # its name in cnnlib.ops
 
@@ -207,18 +207,26 @@ class Op(Module):
 
 
 class Sigmoid(Op):
+    """1 / (1 + exp(-x)), between 0 and 1."""
+
     op = "sigmoid"
 
 
 class Tanh(Op):
+    """tanh(x), between -1 and 1."""
+
     op = "tanh"
 
 
 class ReLU(Op):
+    """max(0, x), number by number."""
+
     op = "relu"
 
 
 class LeakyReLU(Op):
+    """x where x > 0, else negative_slope x, so that no unit is ever dead."""
+
     op = "leaky_relu"
 
     def __init__(self, negative_slope=0.01):
@@ -226,6 +234,8 @@ class LeakyReLU(Op):
 
 
 class ELU(Op):
+    """x where x > 0, else alpha (exp(x) - 1)."""
+
     op = "elu"
 
     def __init__(self, alpha=1.0):
@@ -233,6 +243,8 @@ class ELU(Op):
 
 
 class Maxout(Op):
+    """The largest of `pieces` linear units: (N, pieces·D, ...) to (N, D, ...)."""
+
     op = "maxout"
 
     def __init__(self, pieces=2):
@@ -240,6 +252,8 @@ class Maxout(Op):
 
 
 class MaxPool2d(Op):
+    """The largest number of every window; sizes are integers or pairs, and stride is kernel_size where it is None."""
+
     op = "max_pool2d"
 
     def __init__(self, kernel_size, stride=None, padding=0, dilation=1):
@@ -252,6 +266,8 @@ class MaxPool2d(Op):
 
 
 class MaxUnpool2d(Op):
+    """Puts numbers back where a max pooling found them, among zeros; called with the Tensor and the pooling's switches."""
+
     op = "max_unpool2d"
 
     def __init__(self, kernel_size, stride=None, padding=0):
@@ -262,6 +278,8 @@ class MaxUnpool2d(Op):
 
 
 class AvgPool2d(Op):
+    """The mean of every window, with the padding's zeros or (count_include_pad=False) without them."""
+
     op = "avg_pool2d"
 
     def __init__(self, kernel_size, stride=None, padding=0, count_include_pad=True):
@@ -269,10 +287,14 @@ class AvgPool2d(Op):
 
 
 class GlobalAvgPool2d(Op):
+    """The mean of every channel: (N, C, H, W) to (N, C)."""
+
     op = "global_avg_pool2d"
 
 
 class L2Pool2d(Op):
+    """The Euclidean length of every window."""
+
     op = "l2_pool2d"
 
     def __init__(self, kernel_size, stride=None, padding=0):
@@ -280,6 +302,8 @@ class L2Pool2d(Op):
 
 
 class L2PoolFeatures(Op):
+    """The Euclidean length of `pieces` neighbouring channels at every pixel: (N, pieces·D, ...) to (N, D, ...)."""
+
     op = "l2_pool_features"
 
     def __init__(self, pieces=2):
@@ -287,6 +311,8 @@ class L2PoolFeatures(Op):
 
 
 class LocalResponseNorm(Op):
+    """x / (k + alpha/size · the sum of x² over `size` neighbouring channels)^beta, as AlexNet has it."""
+
     op = "local_response_norm"
 
     def __init__(self, size=5, alpha=1e-4, beta=0.75, k=1.0):
@@ -294,6 +320,8 @@ class LocalResponseNorm(Op):
 
 
 class LocalContrastNorm(Op):
+    """What is left of an image without its mean nearby, over how much varies there."""
+
     op = "local_contrast_norm"
 
     def __init__(self, kernel_size=9, window=None, eps=1e-4):
@@ -301,6 +329,8 @@ class LocalContrastNorm(Op):
 
 
 class UpsampleNearest(Op):
+    """Every pixel becomes a block of equal pixels; scale_factor is an integer or a pair."""
+
     op = "upsample_nearest"
 
     def __init__(self, scale_factor=2):
@@ -308,6 +338,8 @@ class UpsampleNearest(Op):
 
 
 class UpsampleBilinear(Op):
+    """Enlarges by scale_factor or to size = (H, W); each pixel is a mean of its neighbours."""
+
     op = "upsample_bilinear"
 
     def __init__(self, scale_factor=2, size=None, align_corners=False):
@@ -315,10 +347,14 @@ class UpsampleBilinear(Op):
 
 
 class Softmax(Op):
+    """Scores (N, C, ...) as probabilities, whose sums over C are 1."""
+
     op = "softmax"
 
 
 class Flatten(Op):
+    """Every example as one row: (N, C, H, W) to (N, C·H·W)."""
+
     op = "flatten"
 
 
