@@ -111,7 +111,9 @@ def main():
         print(report.line(result), flush=True)
     found["import milliseconds"] = measuring.import_milliseconds()
     print("\nimport: " + ", ".join(f"{name} {ms} ms" for name, ms in found["import milliseconds"].items()))
-    if (os.cpu_count() or 1) > 1 and not arguments.only:
+    if (os.cpu_count() or 1) < 2 or arguments.only or os.getloadavg()[0] > 1.5:  # this process alone is 1
+        print("Two threads are not measured: that takes a second core that has nothing else to do.")
+    else:
         again = [sys.executable, __file__, "--two", "--rounds", str(arguments.rounds)]
         environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
         os.sched_setaffinity(0, range(os.cpu_count())) if hasattr(os, "sched_setaffinity") else None
