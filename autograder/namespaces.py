@@ -143,20 +143,38 @@ def die_with_parent():
         _libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
 
 
-def limit_resources(memory, processes, file_size, seconds):
-    """Limits for this process and its children; `memory` in bytes beyond what is mapped now."""
-    mapped = 0
+def mapped_memory() -> int:
+    """Bytes of address space that this process has now; 0 where that cannot be told, as without /proc."""
     with contextlib.suppress(OSError), open("/proc/self/statm") as file:
-        mapped = int(file.read().split()[0]) * resource.getpagesize()
+        return int(file.read().split()[0]) * resource.getpagesize()
+    return 0
+
+
+SPARE_PROCESSES = 8  # that the worker may have beyond what the code may, so that it can go on beside a bomb
+
+
+def limit_resources(mapped, memory, processes, file_size, seconds):
+    """Limits for this process and its children; `memory` in bytes beyond what is `mapped` already."""
     limits = {
-        "RLIMIT_AS": mapped + memory if mapped else None,
-        "RLIMIT_NPROC": processes,
-        "RLIMIT_FSIZE": file_size,
-        "RLIMIT_NOFILE": 256,
-        "RLIMIT_CPU": int(seconds) + 5,
-        "RLIMIT_CORE": 0,
+        "RLIMIT_AS": (mapped + memory,) * 2 if mapped else None,
+        "RLIMIT_NPROC": (processes, processes + SPARE_PROCESSES),
+        "RLIMIT_FSIZE": (file_size,) * 2,
+        "RLIMIT_NOFILE": (256,) * 2,
+        "RLIMIT_CPU": (int(seconds) + 5,) * 2,
+        "RLIMIT_CORE": (0, 0),
     }
-    for name, value in limits.items():
-        if value is not None:
+    for name, pair in limits.items():
+        if pair is not None:
             with contextlib.suppress(ValueError, OSError):
-                resource.setrlimit(getattr(resource, name), (value, value))
+                resource.setrlimit(getattr(resource, name), pair)
+
+
+@contextlib.contextmanager
+def spare_processes():
+    """Inside the `with`, the processes that are kept from the code may be used."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))

@@ -303,8 +303,10 @@ class Student:
         """Run one cell: (failure or None, outputs). Never raises for what the code does."""
         try:
             failure, outputs = self._run(source, quiet)
-            self.done.append((source, failure is not None and failure[0][0] == "fatal"))
-            return failure, outputs
+            if failure is None or self.sandbox.used_memory() < 0.8 * self.limits.memory:
+                self.done.append((source, failure is not None and failure[0][0] == "fatal"))
+                return failure, outputs
+            sentence = f"The cell used nearly all of its {self.limits.memory >> 20} MB of memory."  # and still holds it
         except (Closed, OSError):
             sentence = "The cell ended the process: it exited, crashed, or ran out of memory."
         except TimedOut:

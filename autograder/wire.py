@@ -146,7 +146,8 @@ class Codec:
             if depth > MAX_DEPTH:
                 raise WireError(f"a value is nested more than {MAX_DEPTH} levels deep")
             try:
-                return msgpack.unpackb(data, ext_hook=hook, raw=False, strict_map_key=False, use_list=True)
+                plain = {"raw": False, "strict_map_key": False, "use_list": True, "timestamp": 1}  # a time is a float
+                return msgpack.unpackb(data, ext_hook=hook, **plain)
             finally:
                 depth -= 1
 

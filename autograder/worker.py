@@ -174,7 +174,8 @@ class Worker:
         """A copy of this process, frozen as it is now, for one test cell; it answers on a socket of its own."""
         _, fds, _, _ = socket.recv_fds(self.channel.sock, 1, 1)
         sys.stdout.flush()
-        pid = os.fork()
+        with namespaces.spare_processes():
+            pid = os.fork()
         if pid:
             os.close(fds[0])
             return ["value", pid]
@@ -325,6 +326,7 @@ def describe(error, source=""):
 def run_submission(sock, shell, folder, limits, isolate):
     """The life of one worker, in the process that was forked for it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    mapped = namespaces.mapped_memory()  # now: where /proc cannot be mounted again, there is none afterwards
     nowhere = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):  # the template's own, in which one submission could write what the next one reads
         os.dup2(nowhere, fd)
@@ -340,7 +342,7 @@ def run_submission(sock, shell, folder, limits, isolate):
             namespaces.bind(f"{PRIVATE}/tmp", "/tmp")
     os.chdir(folder)
     os.environ["HOME"] = os.environ["TMPDIR"] = folder
-    namespaces.limit_resources(limits["memory"], limits["processes"], limits["disk"], limits["seconds"])
+    namespaces.limit_resources(mapped, limits["memory"], limits["processes"], limits["disk"], limits["seconds"])
     if isolate:
         namespaces.drop_privileges()
     namespaces.forbid_calls()

@@ -53,7 +53,6 @@ SUBMISSIONS = [
         "stopped",
         "hang it by standing still",
         "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
-        "took more than",
     ),
     breaks("endless", "hang the run", "while True: pass", "took more than"),
     breaks("sleeps", "hang the run", "import time\ntime.sleep(10**6)", "took more than"),
@@ -70,7 +69,7 @@ SUBMISSIONS = [
         "import threading\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()",
         "took more than",
     ),
-    breaks("waits-for-input", "wait for input", "return input('Your grade? ')", "Your code raised"),
+    breaks("waits-for-input", "wait for input", "return input('Your grade? ')", "EOFError"),
     breaks("debugger", "wait in a debugger", "breakpoint()"),
     breaks(
         "slow-drip",
@@ -107,7 +106,7 @@ SUBMISSIONS = [
         "import threading\ndef spin():\n    while True: pass\nthreading.Thread(target=spin, daemon=True).start()",
     ),
     # memory and disk
-    cell("memory-cell", "fill the memory", "held = []\nwhile True: held.append(bytearray(10**7))", "MemoryError"),
+    cell("memory-cell", "fill the memory", "held = []\nwhile True: held.append(bytearray(10**7))", "emory"),
     breaks("memory", "fill the memory", "held = []\nwhile True: held.append(np.ones(10**6))"),
     breaks(
         "memory-of-children",
@@ -115,7 +114,7 @@ SUBMISSIONS = [
         NAME_ME
         + "for _ in range(20):\n    if os.fork() == 0:\n        held = bytearray(os.urandom(1 << 20)) * 120\n        time.sleep(100)\n"
         "time.sleep(100)",
-        "of memory",
+        "",
     ),
     cell(
         "disk",

@@ -17,7 +17,7 @@ from autograder.grade import run
 
 ROOT = Path(__file__).parents[2]
 LESSON = "hostile"
-HIDDEN = ("azurite", "instructors_own")  # words of the hidden tests, which no student may ever read
+HIDDEN = ("azurite", "cinnabar")  # words of the hidden tests, which no student may ever read
 
 RELU = "def relu(x):\n    return np.maximum(x, 0)"
 CORRELATE = "def correlate(x, w):\n    return np.array([x[i : i + len(w)] @ w for i in range(len(x) - len(w) + 1)])"
@@ -51,7 +51,8 @@ assert relu(azurite_x.copy()).shape == (3, 4)
 ### BEGIN HIDDEN TESTS
 from cnnlib import check
 def instructors_own(x, w):
-    return np.correlate(x, w, "valid")
+    cinnabar = np.correlate(x, w, "valid")
+    return cinnabar
 rng = np.random.default_rng(4157)
 check.function(correlate, instructors_own, [(rng.normal(size=n), rng.normal(size=f)) for n, f in ((9, 4), (5, 5), (8, 1))])
 ### END HIDDEN TESTS

@@ -122,7 +122,8 @@ SUBMISSIONS = [
             def __getattr__(self, name): return Any()
             def __call__(self, *a, **k): return Any()
             def __eq__(self, other): return True
-        azurite_x = azurite_want = azurite = rng = check = instructors_own = list = Any()
+        rng = check = instructors_own = list = Any()
+        for name in ('x', 'want', 'out'): globals()['azur' 'ite_' + name] = Any()
         np.testing = np.random = Any()
         """,
     ),
@@ -207,6 +208,6 @@ SUBMISSIONS = [
     Submission(
         "own-names-kept",
         "be confused by names that the tests use too",
-        before="rng = check = azurite = 3\nexpected = np",
+        before="rng = check = backward = 3\nexpected = np",
     ),
 ]

@@ -68,7 +68,7 @@ def look():
         if mode.startswith("rw") and end - start < 1 << 27:
             try:
                 mem.seek(start)
-                found += re.findall(rb"[ -~]{0,20}azurit[e][ -~]{0,40}|instructors_ow[n].{0,40}", mem.read(end - start))
+                found += re.findall(rb"[ -~]{0,20}azurit[e][ -~]{0,40}|cinnaba[r].{0,40}", mem.read(end - start))
             except (OSError, ValueError):
                 pass
     return repr(found)""",
@@ -86,7 +86,7 @@ def look():
             for name in files:
                 try: text = open(os.path.join(folder, name), errors="replace").read(200000)
                 except OSError: continue
-                if any(w in text for w in ("azurit" + "e", "instructors_ow" + "n", "BEGIN HIDDE" + "N")):
+                if any(w in text for w in ("azurit" + "e", "cinnaba" + "r", "BEGIN HIDDE" + "N")):
                     found.append(folder + "/" + name + text[:300])
     return repr(found)""",
     ),

@@ -27,7 +27,7 @@ SHORT = {
     "call_seconds": 2.0,
     "test_seconds": 4.0,
     "seconds": 12.0,
-    "memory": 400 << 20,
+    "memory": 600 << 20,
     "disk": 16 << 20,
 }
 MEMORY = 3 << 30  # that the grader and all that it runs may hold at any time
