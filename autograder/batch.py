@@ -1,14 +1,12 @@
 """Many independent calls at once: on the cores of this machine, or on a Dask cluster, in one way.
 
-A pool is an executor of the standard library (`submit` gives a `concurrent.futures.Future`) with a number of `slots`. `drive` keeps
-it busy and finds out which call it was that ended a worker.
+A pool has a number of `slots`, and its `submit` gives a `concurrent.futures.Future` for a call. `drive` keeps it busy and finds out which call it was that ended a worker.
 """
 
 import contextlib
 import functools
 import multiprocessing
 import os
-import pickle
 import signal
 import time
 from collections import deque
@@ -29,6 +27,7 @@ class Call:
     about: object
     function: Callable
     args: tuple
+    home: bool = False  # on this machine, wherever the others go
     tries: int = 0
 
 
@@ -48,13 +47,13 @@ class Local:
         context.set_forkserver_preload(["autograder.task", "autograder.pages"])
         self.pool = ProcessPoolExecutor(self.slots, mp_context=context, initializer=_begin)
 
-    def submit(self, function, *args) -> Future:
+    def submit(self, call: Call) -> Future:
         try:
-            return self.pool.submit(function, *args)
+            return self.pool.submit(call.function, *call.args)
         except BrokenExecutor:
             self.pool.shutdown(wait=False)
             self._start()
-            return self.pool.submit(function, *args)
+            return self.pool.submit(call.function, *call.args)
 
     def look(self):
         """Nothing can be missing here."""
@@ -79,7 +78,7 @@ def _begin():
 class Cluster:
     """The workers of a Dask scheduler. Raises Problem where it cannot be reached or its workers cannot grade."""
 
-    def __init__(self, address: str, ready: Callable[[], str]):
+    def __init__(self, address: str, ready: Callable[[], str], home: Local):
         try:
             import distributed
         except ImportError:
@@ -87,7 +86,7 @@ class Cluster:
                 "Grading on a cluster needs Dask: install it here and on the workers with `pip install 'cnn-by-hand[cluster]'`."
             ) from None
         self.died = distributed.KilledWorker
-        self.address, self.alone_since, self.ready = address, None, ready
+        self.address, self.alone_since, self.ready, self.home = address, None, ready, home
         try:
             self.client = distributed.Client(address, timeout=10, set_as_default=False)
             self.client.wait_for_workers(1, timeout=PATIENCE)
@@ -116,8 +115,8 @@ class Cluster:
     def slots(self) -> int:
         return max(1, sum(self.client.nthreads().values()))
 
-    def submit(self, function, *args) -> Future:
-        return self.pool.submit(function, *args)
+    def submit(self, call: Call) -> Future:
+        return self.home.submit(call) if call.home else self.pool.submit(call.function, *call.args)
 
     def look(self):
         """Raises Problem where the scheduler is gone, or all workers have been for a minute."""
@@ -134,6 +133,7 @@ class Cluster:
         with contextlib.suppress(Exception):  # a cluster that is half gone
             self.pool.shutdown(wait=False, cancel_futures=True)
             self.client.close(timeout=5)
+        self.home.close(idle)
 
 
 def drive(pool, calls: Iterable[Call], more: deque):
@@ -148,12 +148,12 @@ def drive(pool, calls: Iterable[Call], more: deque):
             call = more.popleft() if more else next(calls, None)
             if call is None:
                 break
-            running[pool.submit(call.function, *call.args)] = call
+            running[pool.submit(call)] = call
         if not running:
             if not suspects:
                 return
             call = suspects.popleft()
-            running[pool.submit(call.function, *call.args)] = call
+            running[pool.submit(call)] = call
         while True:
             done, _ = wait(running, timeout=5, return_when=FIRST_COMPLETED)
             if done:
@@ -180,12 +180,3 @@ def drive(pool, calls: Iterable[Call], more: deque):
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def portable(value) -> bool:
-    """Whether a value can be sent to another process."""
-    try:
-        pickle.dumps(value)
-        return True
-    except Exception:  # pickle raises many kinds
-        return False

@@ -1,6 +1,7 @@
 """Feedback pages that open without a network: formulas become MathML, and nothing of a student's can run in a browser."""
 
 import contextlib
+import functools
 import html
 import re
 import signal
@@ -12,8 +13,10 @@ import bleach
 import nbgrader
 from jinja2 import pass_context
 from latex2mathml.converter import convert
-from nbconvert.exporters import HTMLExporter
+from nbconvert.exporters import HTMLExporter, TemplateExporter
+from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
+from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 CELL_SECONDS, PAGE_SECONDS = 5, 20  # of work on the prose of one cell, and of one page
@@ -25,6 +28,8 @@ _MATH = re.compile(
     r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<line>(?:[^$\n]|\n(?!\n))+?)\$(?!\w)",
     re.DOTALL,
 )
+
+_UNDESCRIBED = re.compile(r"<img\b(?![^>]*\balt=)")
 
 
 def mathml(text: str) -> str:
@@ -103,6 +108,13 @@ def _within(seconds):
         signal.signal(signal.SIGVTALRM, previous)
 
 
+def _made(text):
+    return clean(markdown2html_mistune(mathml(text)))
+
+
+_kept = functools.lru_cache(500)(_made)  # the instructor's words are the same on every page of a class
+
+
 @pass_context
 def prose(context, text: str) -> str:
     """A markdown cell as HTML. Where that takes too long, as with ten thousand open brackets, its text stands there as it is."""
@@ -112,7 +124,7 @@ def prose(context, text: str) -> str:
         if len(text) > PROSE_CHARS:
             raise _TooLong
         with _within(min(left, CELL_SECONDS)):
-            return clean(markdown2html_mistune(mathml(text)))
+            return _kept(text) if len(text) < 5_000 else _made(text)
     except (_TooLong, RecursionError, ValueError):
         return f"<pre>{html.escape(text)}</pre>"
     finally:
@@ -142,6 +154,17 @@ class ShortCode(NbGraderPreprocessor):
 class FeedbackExporter(HTMLExporter):
     """nbgrader's feedback page with the template of `templates/offline`; Formgrader keeps its own."""
 
+    def from_notebook_node(self, nb, resources=None, **kwargs):
+        """As HTMLExporter does it, but that the finished page is not parsed again to describe pictures that lack words."""
+        language = nb.metadata.get("language_info", {})
+        lexer = language.get("pygments_lexer", language.get("name"))
+        resources = self._init_resources(resources)
+        self.register_filter("highlight_code", Highlight2HTML(pygments_lexer=lexer, parent=self))
+        kinds = WidgetsDataTypeFilter(notebook_metadata=self._nb_metadata, parent=self, resources=resources)
+        self.register_filter("filter_data_type", kinds)
+        page, resources = TemplateExporter.from_notebook_node(self, nb, resources, **kwargs)
+        return _UNDESCRIBED.sub('<img alt="A picture from the notebook"', page), resources
+
 
 def configure(c):
     """Settings for `nbgrader generate_feedback` and Formgrader."""
@@ -151,4 +174,7 @@ def configure(c):
     c.FeedbackExporter.template_name = "offline"
     c.FeedbackExporter.extra_template_basedirs = [str(Path(__file__).with_name("templates")), str(theirs)]
     c.HTMLExporter.sanitize_html = True
-    c.HTMLExporter.filters = {"markdown2html": prose, "strip_files_prefix": _as_it_is}  # all markdown on nbgrader's pages
+    c.HTMLExporter.filters = {
+        "markdown2html": prose,
+        "strip_files_prefix": _as_it_is,
+    }  # all markdown on nbgrader's pages

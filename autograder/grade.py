@@ -237,9 +237,12 @@ class Grading:
         return self.output / "gradebook.db"
 
     def _pool(self, most):
-        if self.options.scheduler:
-            return batch.Cluster(self.options.scheduler, functools.partial(task.ready, grader(), self.options.isolate))
-        return batch.local(max(1, min(self.options.jobs or batch.cores(), most)))
+        here = batch.local(max(1, min(self.options.jobs or batch.cores(), most)))
+        if not self.options.scheduler:
+            return here
+        return batch.Cluster(
+            self.options.scheduler, functools.partial(task.ready, grader(), self.options.isolate), here
+        )
 
     # ---- a submission's way: read, graded, recorded, its page made
 
@@ -288,10 +291,9 @@ class Grading:
         if self.options.force:
             return None
         known, mark = self.before.get((handed.student, handed.lesson)), self.store.mark(handed.student, handed.lesson)
-        graded = self.output / "autograded" / handed.student / handed.lesson / f"{handed.lesson}.ipynb"
-        if known and graded.exists() and mark.get("recorded") == self._recorded(key, known):
-            page = self.output / "feedback" / handed.student / handed.lesson / f"{handed.lesson}.html"
-            if page.exists() and mark.get("page") == digest(known.hash, self.page_settings):
+        graded, page = self._made(handed)
+        if known and _size(graded) == mark.get("graded") and mark.get("recorded") == self._recorded(key, known):
+            if [_size(page), digest(known.hash, self.page_settings)] == mark.get("page"):
                 self._finish(handed, known, mark["notes"])
                 return []
             return [self._page(handed, key, graded.read_text(encoding="utf-8"), mark["seconds"])]
@@ -316,7 +318,8 @@ class Grading:
     def _page(self, handed, key, notebook, seconds):
         [(_, said)] = self.gradebook.says(handed.lesson, handed.student)
         about = handed, key, Known(said), seconds, notes_on(notebook, said)
-        return batch.Call(about, pages.render, (self.page_settings, notebook, handed.lesson, handed.student, said))
+        args = self.page_settings, notebook, handed.lesson, handed.student, said
+        return batch.Call(about, pages.render, args, home=True)
 
     def _done(self, about, function, outcome):
         """Take what came of a call."""
@@ -349,20 +352,26 @@ class Grading:
 
     def _publish(self, page, handed, key, known, seconds, notes):
         """Write a feedback page, with the files that lay beside the notebook. The submission is done with that."""
-        target = self.output / "feedback" / handed.student / handed.lesson
-        shutil.rmtree(target, ignore_errors=True)
-        graded = self.output / "autograded" / handed.student / handed.lesson
-        shutil.copytree(graded, target, ignore=shutil.ignore_patterns("*.ipynb"), copy_function=shutil.copyfile)
-        write(target / f"{handed.lesson}.html", page)
+        graded, target = self._made(handed)
+        shutil.rmtree(target.parent, ignore_errors=True)
+        others = shutil.ignore_patterns("*.ipynb")
+        shutil.copytree(graded.parent, target.parent, ignore=others, copy_function=shutil.copyfile)
+        write(target, page)
         self.store.set_mark(
             handed.student,
             handed.lesson,
             recorded=self._recorded(key, known),
-            page=digest(known.hash, self.page_settings),
+            graded=_size(graded),
+            page=[_size(target), digest(known.hash, self.page_settings)],
             seconds=seconds,
             notes=notes,
         )
         self._finish(handed, known, notes)
+
+    def _made(self, handed):
+        """Where the graded notebook and the page of a submission lie."""
+        graded, pages_ = (self.output / tree / handed.student / handed.lesson for tree in ("autograded", "feedback"))
+        return graded / f"{handed.lesson}.ipynb", pages_ / f"{handed.lesson}.html"
 
     def _finish(self, handed, known, notes):
         row = Row(handed.student, handed.lesson, known.score, known.points, known.to_mark, handed.notes + notes)
@@ -393,6 +402,10 @@ class Grading:
             "slots": pool.slots,
             "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
         }
+
+
+def _size(path):
+    return path.stat().st_size if path.exists() else None
 
 
 CULPRIT = "The process that ran this notebook was ended twice, the second time with nothing beside it: it needs too much memory, or worse."

@@ -1,4 +1,4 @@
-"""Feedback pages, through nbgrader's own exporter and steps, in any process: what the gradebook says of a submission comes with the call."""
+"""Feedback pages, through nbgrader's own exporter and steps, in a process of their own: what the gradebook says comes with the call."""
 
 import functools
 import pickle

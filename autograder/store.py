@@ -1,6 +1,7 @@
 """What grading keeps on disk between runs: results under the hash of all they come from, and what is known of each submission.
 
-Every file is written beside its place and then moved there, so that a run that is killed leaves it whole, old or new.
+Every file is written beside its place and then moved there, so that a run that is killed leaves it whole, old or new. Where a machine
+that stops loses what it had not yet put on its disk, the next run sees it: results are checked as they are unpacked, pages by their size.
 """
 
 import contextlib
@@ -25,14 +26,12 @@ except ImportError:  # no lock on Windows, where there is no isolation either
 
 
 def write(path: Path, data: bytes | str) -> None:
-    """Put `data` at `path`, all of it or nothing, whenever the machine stops."""
+    """Put `data` at `path`, all of it or nothing, whenever this process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, new = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with open(descriptor, "wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
         os.chmod(new, 0o644)
         os.replace(new, path)
     except BaseException:
@@ -84,7 +83,7 @@ class Store:
         write(self._place(key), gzip.compress(json.dumps(result).encode(), 3))
 
     def mark(self, student: str, lesson: str) -> dict:
-        """What the gradebook has of a submission: the keys of its `result` and of its `page`; {} where that is not known."""
+        """What is done for a submission, as `set_mark` was told; {} where that is not known."""
         try:
             found = json.loads((self.folder / "marks" / student / lesson).read_text())
         except (OSError, ValueError):

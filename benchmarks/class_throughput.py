@@ -1,0 +1,217 @@
+"""Whole classes: `autograder grade`, isolated and with feedback pages, against `nbgrader autograde` without either, on the same submissions.
+
+    python benchmarks/class_throughput.py                        trivial code: 10, 100 and 1,000 submissions
+    python benchmarks/class_throughput.py --typical --sizes 10 100     the solution of a lesson: its tests take a second
+    python benchmarks/class_throughput.py --cluster --typical    one against two workers of a Dask cluster
+
+Every submission differs from the others. nbgrader is measured before and after each of our runs, on a few submissions: it grades one after
+the other, so that its rate does not depend on how many there are. Whole processes are timed, their start included; the rate without it
+comes from the difference to the run before. Memory is that of all processes together, each shared page counted once.
+"""
+
+import argparse
+import copy
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).parents[1]
+TYPICAL = "05_conv_backward"
+ENV = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+STOCK_CONFIG = 'c = get_config()\nc.CourseDirectory.course_id = "stock"\n'
+
+
+def trivial():
+    """A notebook with four tests of a function that does next to nothing."""
+    marks = {"schema_version": 3, "task": False, "grade": False, "solution": False, "locked": True}
+    cells = [
+        (
+            "def square(x):\n    ### BEGIN SOLUTION\n    return x * x\n    ### END SOLUTION",
+            "square",
+            {"solution": True, "locked": False},
+        )
+    ]
+    for n in range(4):
+        test = f"assert square({n}) == {n * n}\n### BEGIN HIDDEN TESTS\nassert square(-{n}) == {n * n}\n### END HIDDEN TESTS"
+        cells.append((test, f"test-{n}", {"grade": True, "points": 1}))
+    nb = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
+    for source, label, flags in cells:
+        nb.cells.append(nbformat.v4.new_code_cell(source, id=label))
+        nb.cells[-1].metadata["nbgrader"] = {"grade_id": label, **marks, **flags}
+    return "squares", nb
+
+
+def typical():
+    return TYPICAL, nbformat.read(ROOT / "solutions" / TYPICAL / f"{TYPICAL}.ipynb", as_version=4)
+
+
+def submissions(folder, name, nb, n):
+    """n submissions, each with a comment of its own."""
+    for number in range(n):
+        theirs = copy.deepcopy(nb)
+        for cell in theirs.cells:
+            if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution"):
+                cell.source += f"\n# student {number}"
+        target = folder / f"s{number:05}" / name
+        target.mkdir(parents=True)
+        nbformat.write(theirs, target / f"{name}.ipynb")
+
+
+def course(parent, name, nb, config):
+    parent.mkdir(parents=True)
+    for tree in ("solutions", "source"):
+        (parent / tree / name).mkdir(parents=True)
+        nbformat.write(nb, parent / tree / name / f"{name}.ipynb")
+    (parent / "solutions" / f"{name}.py").touch()
+    (parent / "nbgrader_config.py").write_text(config)
+    return parent
+
+
+class Memory(threading.Thread):
+    """The most memory that a process and its descendants have at a time, in MB."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid, self.most, self.ended = pid, 0, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.ended.wait(0.5):
+            self.most = max(self.most, sum(map(self.size, self.family())) >> 10)
+
+    def family(self):
+        parents = {}
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                parents[int(name)] = int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+        found = {self.pid}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return found
+
+    @staticmethod
+    def size(pid):
+        try:
+            return int(re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)[1])
+        except (OSError, TypeError):
+            return 0
+
+
+def timed(folder, *line):
+    """(seconds, MB)"""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", *line], cwd=folder, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    memory = Memory(process.pid)
+    said, _ = process.communicate()
+    memory.ended.set()
+    if process.returncode:
+        sys.exit(said)
+    return time.perf_counter() - started, memory.most
+
+
+def stock_rate(folder, name, few):
+    """Seconds for one more submission, by nbgrader's own run."""
+    one, _ = timed(folder, "nbgrader", "autograde", name, "--force", "--student", "s00000")
+    all_, _ = timed(folder, "nbgrader", "autograde", name, "--force")
+    return (all_ - one) / (few - 1)
+
+
+def throughput(parent, name, nb, sizes, few):
+    """Print a line for each size."""
+    stock = course(parent / "stock", name, nb, STOCK_CONFIG)
+    submissions(stock / "submitted", name, nb, few)
+    timed(stock, "nbgrader", "generate_assignment", name)
+    print("submissions    s   s each   s for one more   nbgrader's   ratio whole   ratio   MB   core-s each")
+    before, last = stock_rate(stock, name, few), None
+    for n in sizes:
+        ours = course(parent / f"ours{n}", name, nb, (ROOT / "nbgrader_config.py").read_text())
+        submissions(ours / "class", name, nb, n)
+        seconds, memory = timed(ours, "autograder", "grade", name, "--submissions", "class", "--output", "out")
+        after = stock_rate(stock, name, few)
+        report = json.loads((ours / "out" / ".graded" / "run.json").read_text())
+        assert report["graded"] == n and not report["not_graded"] and not report["attention"] and report["isolated"]
+        more = (seconds - last[1]) / (n - last[0]) if last else float("nan")
+        theirs, last = statistics.mean([before, after]), (n, seconds)
+        print(
+            f"{n:11,} {seconds:6.1f} {seconds / n:7.3f} {more:15.3f} {theirs:12.3f} {theirs * n / seconds:12.1f} {theirs / more:7.1f} "
+            f"{memory:5} {more * report['slots']:9.3f}",
+            flush=True,
+        )
+        before = after
+        shutil.rmtree(ours)
+
+
+def cluster(parent, name, nb, n, rounds=3):
+    """Print how much faster two workers are than one, in turn."""
+    made = course(parent / "cluster", name, nb, (ROOT / "nbgrader_config.py").read_text())
+    submissions(made / "class", name, nb, n)
+    file = parent / "scheduler.json"
+    quiet = {"env": ENV, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    dask = [sys.executable, "-m"]
+    line = [*dask, "distributed.cli.dask_scheduler", "--port=0", "--no-dashboard", f"--scheduler-file={file}"]
+    scheduler = subprocess.Popen([*line, "--host=127.0.0.1"], **quiet)
+    while not file.exists():
+        time.sleep(0.1)
+    address = json.loads(file.read_text())["address"]
+    times = {1: [], 2: []}
+    try:
+        for turn in range(rounds + 1):
+            for workers in times:
+                line = [*dask, "distributed.cli.dask_worker", address, "--nthreads=1", f"--nworkers={workers}"]
+                process = subprocess.Popen([*line, "--no-dashboard", "--host=127.0.0.1"], **quiet)
+                options = ["--submissions", "class", "--output", f"out{workers}", "--force", "--scheduler", address]
+                try:
+                    few = [f"s{i:05}" for i in range(2 * workers)]  # these warm it up
+                    timed(made, "autograder", "grade", name, *options, "--only", *few)
+                    timed(made, "autograder", "grade", name, *options)
+                    report = json.loads((made / f"out{workers}" / ".graded" / "run.json").read_text())
+                finally:
+                    process.send_signal(signal.SIGTERM)
+                    process.wait()
+                if turn:
+                    times[workers].append(report["seconds"])
+    finally:
+        scheduler.terminate()
+        scheduler.wait()
+    one, two = (statistics.median(values) for values in times.values())
+    ratios = [a / b / 2 for a, b in zip(times[1], times[2], strict=True)]
+    print(
+        f"{n} submissions on a cluster: one worker {one:.1f} s, two {two:.1f} s, efficiency {statistics.median(ratios):.2f}"
+    )
+    print("in turn: " + ", ".join(f"{ratio:.2f}" for ratio in ratios))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--typical", action="store_true")
+    parser.add_argument("--cluster", action="store_true")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--stock", type=int, default=10, help="submissions on which nbgrader is measured")
+    args = parser.parse_args()
+    name, nb = typical() if args.typical else trivial()
+    with tempfile.TemporaryDirectory() as parent:
+        if args.cluster:
+            cluster(Path(parent), name, nb, args.sizes[0])
+        else:
+            throughput(Path(parent), name, nb, args.sizes, args.stock)
+
+
+if __name__ == "__main__":
+    main()
