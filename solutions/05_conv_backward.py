@@ -155,8 +155,9 @@ demos.referee()
 # `stride` and `pad` are integers, the same for rows and columns. With `xp` the padded input and $n$ an image of the
 # batch:
 #
-# $$\text{db}_k \;\text{+=}\; \text{dout}_{nkij} \qquad \text{dw}_{kcuv} \;\text{+=}\; \text{dout}_{nkij}\;\text{xp}_{n,c,iS+u,jS+v} \qquad
-# \text{dxp}_{n,c,iS+u,jS+v} \;\text{+=}\; \text{dout}_{nkij}\; w_{kcuv}$$
+# $$\text{db}_k \;\text{+=}\; \text{dout}_{nkij} \qquad \text{dw}_{kcuv} \;\text{+=}\; \text{dout}_{nkij}\;\text{xp}_{n,c,iS+u,jS+v}$$
+#
+# $$\text{dxp}_{n,c,iS+u,jS+v} \;\text{+=}\; \text{dout}_{nkij}\; w_{kcuv}$$
 #
 # About 12 lines. `db`, `dw` and `dx` earn points separately: return `None` for one that you do not have yet. Speed
 # does not count.

@@ -806,8 +806,7 @@ check.function(own_passes, by_sums, cases, returns=parts, through=check.pair("li
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Set `use_mine = True` and train LeNet-5 on handwritten digits with what you wrote: a hundred lines of yours, nothing
-# hidden.
+# Set `use_mine = True`: then LeNet-5 learns handwritten digits through passes that are yours down to the last sum.
 
 # %%
 use_mine = False  # True: LeNet-5 runs on your own_passes()

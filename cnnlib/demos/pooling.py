@@ -237,7 +237,7 @@ def field_of_view(layers=((3, 1), (2, 2), (3, 1), (2, 2), (3, 1), (2, 2)), pixel
             board.ax.scatter(4.6 + unit * (middles + 0.5), np.full(len(middles), y), s=52, color=shade, zorder=2)
             board.ax.scatter(4.6 + unit * (middles[on] + 0.5), np.full(on.sum(), y), s=52, color=ORANGE, zorder=4)
             words = "input" if k == 0 else "size {}, stride {}".format(*layers[k - 1])
-            board.text(4.1, y, words, 14, INK if k <= depth else "#8A8A8A", ha="right")
+            board.text(4.1, y, words, 12.5, INK if k <= depth else "#8A8A8A", ha="right")
             for one in range(lit[k][0], lit[k][1] + 1) if 0 < k <= depth else ():
                 size, stride = layers[k - 1]
                 for other in places[k - 1][one * stride : one * stride + size]:
