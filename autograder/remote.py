@@ -202,6 +202,8 @@ class Session:
                 break
         else:
             kind, message = RuntimeError, f"the code ended itself ({names[0]})"
+        if kind is MemoryError and not message:
+            message = f"it needs more than the {self.limits.memory >> 20} MB of memory that it may have"
         try:
             error = kind(str(message))
         except TypeError:

@@ -207,13 +207,11 @@ def message(rng):
 def parts(thing):
     """A decoded value and all that is in it."""
     yield thing
-    inner = (
-        [*thing, *thing.values()]
-        if isinstance(thing, dict)
-        else thing
-        if isinstance(thing, list | tuple | set | frozenset)
-        else ()
-    )
+    inner = ()
+    if isinstance(thing, slice):
+        inner = thing.start, thing.stop, thing.step
+    elif isinstance(thing, list | tuple | set | frozenset | dict):
+        inner = [*thing, *thing.values()] if isinstance(thing, dict) else thing
     for part in inner:
         yield from parts(part)
 
