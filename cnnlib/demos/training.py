@@ -230,7 +230,7 @@ def normalise():
         board = Board(22, 9, cell=0.475)
         for k, (name, values, _) in enumerate(stages[: page + 1]):
             left, colour = 2.4 + 5 * k, (BLUE, INK, INK, GREY)[k]
-            board.block(left, 1.9, values.round(2), name, colour, size=14, scale=1.25)
+            board.block(left, 1.9, values.round(2), name, colour, size=13, scale=1.25)
             for row, numbers in ((7.6, values.mean(0)), (8.5, values.std(0))):
                 for j, value in enumerate(numbers):
                     board.text(left + 1.25 * (j + 0.5), row, f"{value + 0.0:.3g}".replace("-", "−"), 14)
