@@ -48,6 +48,7 @@ lint: setup
 
 bench: setup  ## our time per submission against nbgrader's own; the layers against PyTorch, in time and memory
 	$(BIN)/python benchmarks/grading_overhead.py
+	$(BIN)/python benchmarks/class_throughput.py
 	@$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/uv pip install --quiet --python $(BIN)/python --editable ".[oracle]"
 	$(BIN)/python benchmarks/layers.py
 	$(BIN)/python benchmarks/growth.py
