@@ -80,13 +80,14 @@ def addresses(text):
 def undeclared(pyproject, files):
     """What `files` ({name: source}) import of others, and neither pyproject.toml nor a package that it names brings."""
     project = tomllib.loads(pyproject)["project"]
-    declared = set(bounds(project["dependencies"] + project["optional-dependencies"]["cluster"]))
+    extras = project["optional-dependencies"]
+    declared = set(bounds(project["dependencies"] + extras["cluster"] + extras["oracle"]))
     brought = declared.union(*map(needs, bounds(project["dependencies"])))
     brought |= {name for name, carrier in CARRIED.items() if carrier in brought and name in needs(carrier)}
     owners, found = packages_distributions(), []
     for name, source in files.items():
         for top in sorted(imports(source) - sys.stdlib_module_names - {"cnnlib", "autograder"}):
-            if not {canonicalize_name(owner) for owner in owners.get(top, [])} & brought:
+            if not {canonicalize_name(owner) for owner in owners.get(top, [top])} & brought:
                 found.append(f"{name} imports {top}")
     return found
 
