@@ -469,7 +469,8 @@ def test_a_function_that_the_library_has_and_does_not_withhold_is_found():
 
 
 @each_lesson
-def test_the_instructors_version_runs(path):
+def test_the_instructors_version_runs_as_at_home(path, monkeypatch):
+    monkeypatch.setattr(notebook, "live", lambda: True)  # with the withheld functions closed while a check runs
     space = {"__name__": "__main__"}
     for cell in read(ROOT, "solutions", path.stem).cells:
         if cell.cell_type == "code":
