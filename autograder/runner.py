@@ -23,7 +23,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from numbers import Real
 
-from autograder.namespaces import die_with_parent
+from autograder.namespaces import die_with_parent, use_large_pages
 from autograder.remote import Missing, Remote, Stopped, Student, alarm
 from autograder.sandbox import Limits, Sandbox, SandboxError
 from autograder.wire import Channel, Closed, WireError, blob
@@ -391,6 +391,7 @@ def main(fd):
             importlib.import_module(name)
     gc.collect()
     gc.freeze()  # or every fork would copy what the collector looks at
+    use_large_pages()
     sandboxes = {}
     while True:
         try:

@@ -448,6 +448,7 @@ def main(control_fd, uid=None):
 
     gc.collect()
     gc.freeze()
+    namespaces.use_large_pages()
     control = socket.socket(fileno=control_fd)
     control.set_inheritable(False)
     channel = Channel(control)
