@@ -151,9 +151,8 @@ def local(url, path):
 STIR = """(async () => {
   for (const element of document.body.querySelectorAll('*')) {
     for (const kind of ['mouseover', 'focus', 'click', 'toggle', 'error', 'load', 'begin', 'pointerenter', 'animationstart'])
-      if (!(kind === 'click' && element.closest('a[href^=http], a[href^=mailto]')))
-        element.dispatchEvent(new Event(kind, {bubbles: true, cancelable: true}));
-    if (element.tagName === 'A' && !/^(https?|mailto|#|$)/.test(element.getAttribute('href') ?? '')) element.click();
+      element.dispatchEvent(new Event(kind, {bubbles: true, cancelable: true}));
+    if (element.tagName === 'A' && !['http:', 'https:', 'mailto:', 'file:'].includes(element.protocol)) element.click();
   }
   await new Promise(done => setTimeout(done, 50));
 })()"""

@@ -419,3 +419,12 @@ ODD_NAMES = [
     "\x1b[2Jx",
     "über\udcff",
 ]
+
+# Names of folders; the answers differ from neighbour to neighbour, so that one graded in another's place is seen.
+NAMES = ["[a-z]*", "*", "-rf", "{x}", "%s", "a,b;\"c'", "=1+1", "O'Brien", "Zoë Ünal", "a b", "n" * 120, "\x1b[2Jx"]
+NAMES += ["<img src=x onerror=alert(1)>"]
+for _number, _name in enumerate(NAMES):
+    _lost = {"relu": "def relu(x):\n    return 0", "loses": ("relu",)} if _number % 2 else {}
+    SUBMISSIONS.append(Submission(_name, "stop the run, or be graded as somebody else", **_lost))
+for _name in ("über\udcff", "new\nline"):
+    SUBMISSIONS.append(Submission(_name, "stop the run, or be passed over", skipped="the reason stands in"))
