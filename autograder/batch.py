@@ -8,13 +8,13 @@ import functools
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 
-from autograder.namespaces import die_with_parent
 from autograder.problem import Problem
 
 PATIENCE = 60  # seconds without any worker
@@ -72,7 +72,20 @@ local = functools.cache(Local)  # a second run in one process finds warm workers
 
 def _begin():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the main process ends the rest
-    die_with_parent()
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+
+
+def _end_with(parent):
+    """End this process when the one that gives it work is gone, even while it waits for work."""
+    parent.join()
+    os._exit(1)
+    threading.Thread(target=_follow, args=(multiprocessing.parent_process(),), daemon=True).start()
+
+
+def _follow(grader):
+    """End with the grader, however it ended: the parent here is the server that forked this process, which waits for us."""
+    grader.join()
+    os._exit(1)
 
 
 class Cluster:

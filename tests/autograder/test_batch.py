@@ -260,14 +260,18 @@ def test_killed_at_any_moment_and_started_again(tmp_path, isolate, seed):
             time.sleep(1)
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-            deadline = time.monotonic() + 20
-            while alive := [p for p in victims if os.path.exists(f"/proc/{p}/cmdline") and _runs(p)]:
-                assert time.monotonic() < deadline, f"left behind: {alive}"
-                time.sleep(0.2)
+            _gone(victims)
     process = command(folder, isolate, "--jobs", "2")
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert sound(folder) == deserved(students)
+
+
+def _gone(processes):
+    deadline = time.monotonic() + 30
+    while alive := [pid for pid in processes if _runs(pid)]:
+        assert time.monotonic() < deadline, f"left behind: {alive}"
+        time.sleep(0.2)
 
 
 def _runs(pid):
@@ -288,6 +292,28 @@ def test_two_graders_at_once_as_processes(tmp_path, isolate):
         [loser] = [text for process, text in zip(both, said, strict=True) if process.returncode]
         assert "is being graded already" in loser and "Traceback" not in loser
     assert sound(folder) == deserved(students)
+
+
+IDLE = """
+import os, sys, time
+from autograder import batch
+if __name__ == "__main__":
+    pool = batch.Local(2)
+    print(*(pool.submit(batch.Call(i, os.getpid, ())).result() for i in range(8)), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_idle_workers_end_with_who_gave_them_work(tmp_path):
+    (tmp_path / "idle.py").write_text(IDLE)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "idle.py"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True)
+    workers = set(map(int, process.stdout.readline().split()))
+    started = family(process.pid)
+    assert workers <= started and process.pid not in workers
+    process.kill()
+    process.communicate()
+    _gone(started)
 
 
 # ---- who ends a worker
