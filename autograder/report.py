@@ -219,7 +219,7 @@ def _attention(submissions, record, absent):
         ("Late", "", late),
         (
             "Wait for your marks",
-            "Open Formgrader, or `nbgrader formgrader`; until then these points are missing.",
+            "Open Formgrader, or `nbgrader formgrade`; until then these points are missing.",
             waits,
         ),
         ("Handed in nothing", "", [(who, why, "") for who, why in absent]),

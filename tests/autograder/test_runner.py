@@ -504,7 +504,9 @@ def test_the_runner_keeps_no_sandbox_that_cannot_serve_another(sandboxed, monkey
 
     monkeypatch.setattr(module, "Sandbox", Recorded)
     monkeypatch.setattr(module, "WARM", ())
-    monkeypatch.setattr(module, "_in_fork", lambda plan, sandbox, owner: {"results": [], "why": "", "again": len(made) > 1})
+    monkeypatch.setattr(
+        module, "_in_fork", lambda plan, sandbox, owner: {"results": [], "why": "", "again": len(made) > 1}
+    )
     ours, theirs = socket.socketpair()
     thread = threading.Thread(target=module.main, args=(theirs.detach(),))
     thread.start()
