@@ -72,18 +72,11 @@ local = functools.cache(Local)  # a second run in one process finds warm workers
 
 def _begin():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the main process ends the rest
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
-
-
-def _end_with(parent):
-    """End this process when the one that gives it work is gone, even while it waits for work."""
-    parent.join()
-    os._exit(1)
     threading.Thread(target=_follow, args=(multiprocessing.parent_process(),), daemon=True).start()
 
 
 def _follow(grader):
-    """End with the grader, however it ended: the parent here is the server that forked this process, which waits for us."""
+    """End this process when the one that gives it work is gone, even while it waits for work: nobody else would tell it."""
     grader.join()
     os._exit(1)
 
