@@ -52,7 +52,10 @@ def main(argv=None):
     grade.add_argument("--jobs", type=_count, metavar="N", help="submissions at a time (default: one for each core)")
     grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on the workers of this Dask scheduler instead")
     grade.add_argument(
-        "--memory", type=_bytes, metavar="SIZE", help="what the processes of a submission may use together, such as 4G (2G)"
+        "--memory",
+        type=_bytes,
+        metavar="SIZE",
+        help="what the processes of a submission may use together, such as 4G (2G)",
     )
     grade.add_argument(
         "--timeout",

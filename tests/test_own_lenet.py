@@ -22,5 +22,9 @@ def test_a_students_passes_train_lenet_to_97_percent():
         training.fit(net, train.x, train.y, epochs=10, batch_size=32, lr=0.02, progress=False)
     steps = 10 * -(-len(train.x) // 32)
     calls = {name: (pair.forward_calls, pair.backward_calls) for name, pair in own.items()}
-    assert calls == {"conv2d": (2 * steps, 2 * steps), "max_pool2d": (2 * steps, 2 * steps), "linear": (3 * steps, 3 * steps)}
+    assert calls == {
+        "conv2d": (2 * steps, 2 * steps),
+        "max_pool2d": (2 * steps, 2 * steps),
+        "linear": (3 * steps, 3 * steps),
+    }
     assert training.evaluate(net, test.x, test.y)[1] > 0.97
