@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -240,5 +241,9 @@ COMMANDS = {
     "doctor": _doctor,
 }
 
-if __name__ == "__main__":
-    sys.exit(main())
+
+def script():
+    """The command: `main`, and then no more interrupts, since all is done and a thread that ends would complain of one."""
+    code = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)

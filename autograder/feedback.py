@@ -10,14 +10,20 @@ import time
 from pathlib import Path
 
 import bleach
-import nbgrader
 from jinja2 import pass_context
 from latex2mathml.converter import convert
+from markupsafe import Markup
 from nbconvert.exporters import HTMLExporter, TemplateExporter
+from nbconvert.filters.ansi import strip_ansi
 from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader import utils
+from nbgrader.preprocessors import NbGraderPreprocessor, getgrades
+from pygments.formatters import HtmlFormatter
+
+from autograder import mistakes
+from autograder.archive import plain
 
 CELL_SECONDS, PAGE_SECONDS = 5, 20  # of work on the prose of one cell, and of one page
 PROSE_CHARS = 200_000  # of one cell; longer ones are shown as they are
@@ -131,6 +137,17 @@ def prose(context, text: str) -> str:
         page["prose_seconds"] = left - (time.process_time() - started)
 
 
+def coded(text: str) -> str:
+    """Words of a test as HTML, what stands in backticks set as code.
+
+    >>> str(coded("Is its `return` <missing>?"))
+    'Is its <code>return</code> &lt;missing&gt;?'
+    """
+    return Markup(
+        re.sub(r"`([^`\n]+)`", r"<code>\1</code>", "\n".join(html.escape(plain(line)) for line in text.split("\n")))
+    )
+
+
 def _as_it_is(text):
     return text
 
@@ -151,6 +168,56 @@ class ShortCode(NbGraderPreprocessor):
         return nb, resources
 
 
+class Digest(NbGraderPreprocessor):
+    """What the page says that no cell holds: its title, what waits for a person, the heading over each exercise."""
+
+    def preprocess(self, nb, resources):
+        info, heading, folded, waiting = resources["nbgrader"], "", None, 0.0
+        resources["title"] = next(_headings(nb.cells), info["notebook"])
+        with getgrades.Gradebook(info["db_url"]) as gradebook:
+            names = info["notebook"], info["assignment"], info["student"]
+            for cell in nb.cells:
+                if not (utils.is_grade(cell) or utils.is_solution(cell) or utils.is_task(cell)):
+                    heading = next(_headings([cell], last=True), heading)
+                    folded = cell if folded is None else folded
+                    folded.metadata.stopped = folded.metadata.get("stopped") or _failed(cell)
+                    continue
+                if folded is not None:
+                    folded.metadata.before_an_exercise = True
+                cell.metadata.heading, heading, folded = heading, "", None
+                if utils.is_grade(cell) or utils.is_task(cell):
+                    cell.metadata.nbgrader["said"] = _said(cell)
+                    grade = gradebook.find_grade(cell.metadata.nbgrader["grade_id"], *names)
+                    if grade.needs_manual_grade:
+                        cell.metadata.nbgrader["waits"] = True
+                        waiting += grade.max_score
+        resources["waiting"] = waiting
+        resources["colours"] = HtmlFormatter(style="default").get_style_defs(".highlight")
+        return nb, resources
+
+
+def _headings(cells, last=False):
+    """The text of the first heading in each markdown cell, or of the last, without its marks."""
+    for cell in cells:
+        if cell.cell_type == "markdown" and not cell.metadata.get("autograder", {}).get("note"):
+            found = re.findall(r"^#{1,6} +(.+)$", cell.source[:PROSE_CHARS], re.MULTILINE)
+            if found:
+                yield re.sub(r"[`*]|\s#+\s*$", "", found[-1 if last else 0]).strip()
+
+
+def _said(cell):
+    """What a failed test says, in a line: the mistake it knows, or what it found."""
+    for output in cell.get("outputs", ()):
+        if output.output_type == "error":
+            lines = [line.strip() for line in strip_ansi("\n".join(output.traceback)).splitlines()]
+            return next((line for line in lines if line in mistakes.sentences()), strip_ansi(output.evalue))
+    return ""
+
+
+def _failed(cell):
+    return any(output.output_type == "error" for output in cell.get("outputs", ()))
+
+
 class FeedbackExporter(HTMLExporter):
     """nbgrader's feedback page with the template of `templates/offline`; Formgrader keeps its own."""
 
@@ -168,13 +235,16 @@ class FeedbackExporter(HTMLExporter):
 
 def configure(c):
     """Settings for `nbgrader generate_feedback` and Formgrader."""
-    theirs = Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"
+    ours = str(Path(__file__).with_name("templates"))
     c.HTMLExporter.preprocessors = [ShortCode]
+    c.FeedbackExporter.preprocessors = [ShortCode, Digest]
     c.GenerateFeedback.exporter_class = FeedbackExporter
     c.FeedbackExporter.template_name = "offline"
-    c.FeedbackExporter.extra_template_basedirs = [str(Path(__file__).with_name("templates")), str(theirs)]
+    c.FeedbackExporter.extra_template_basedirs = [ours]
+    c.FeedbackExporter.extra_template_paths = [ours]
     c.HTMLExporter.sanitize_html = True
     c.HTMLExporter.filters = {
         "markdown2html": prose,
         "strip_files_prefix": _as_it_is,
+        "coded": coded,
     }  # all markdown on nbgrader's pages

@@ -26,6 +26,7 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins.export import CsvExportPlugin
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import OperationalError, SAWarning
@@ -79,6 +80,8 @@ def grade_class(course: Path, lessons, submissions: Path, output: Path, options:
     if options.isolate and not options.scheduler:
         require()
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)  # a file or a pipe has no edge
     if not options.isolate:
         console.print(
             "[bold]Not isolated[/bold]: students' code runs in plain processes with limits, and every feedback page says so."
@@ -187,6 +190,8 @@ class Grading:
         self.recorder = Recorder(coursedir=CourseDirectory(config=self.config), config=self.config, log=self.log)
         self.recorder.begin(self.gradebook)
         pool = self._pool(len(todo))
+        if self.say:
+            self.say(f"Grading {len(todo):,} submissions, {pool.slots} at a time.")
         self.bar = tqdm(total=len(todo), desc="Grading", unit=" submissions", disable=None, leave=False)
         whole = False
         try:
@@ -472,16 +477,12 @@ def reason(notebook) -> list[str]:
 
 def table(rows: list[Row]) -> Table:
     """The rows as a table for a terminal."""
-    out = Table(title=f"{len(rows)} submissions", title_justify="left")
-    for name, justify in (
-        ("student", "left"),
-        ("lesson", "left"),
-        ("score", "right"),
-        ("of", "right"),
-        ("to mark", "right"),
-        ("note", "left"),
-    ):
-        out.add_column(name, justify=justify, overflow="fold")
+    out = Table(title=f"{len(rows)} submissions", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    out.add_column("student", overflow="fold", max_width=30)
+    out.add_column("lesson", no_wrap=True)
+    for name in ("score", "of", "to mark"):
+        out.add_column(name, justify="right", no_wrap=True)
+    out.add_column("note", overflow="fold")
     for row in rows:
         out.add_row(
             row.student,
@@ -496,18 +497,27 @@ def table(rows: list[Row]) -> Table:
 
 def summary(report) -> str:
     """A run in a sentence."""
-    seconds, cost = report["seconds"], report["core_seconds"]
-    took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
-    work = f"{cost:.0f} s" if cost < 120 else f"{cost / 60:.0f} minutes" if cost < 7200 else f"{cost / 3600:.1f} hours"
-    graded, found = report["graded"], report["submissions"]
-    parts = [f"Graded {graded:,} of {found:,} submissions in {took}"]
-    if graded:
-        parts[0] += f" ({work} of work, {report['slots']} at a time)"
+    graded, ran, found = report["graded"], report["ran"], report["submissions"]
+    parts = [f"Graded {graded:,} of {found:,} submissions in {_time(report['seconds'])}"]
+    if ran:
+        parts[0] += f", {report['slots']} at a time (their code and tests: {_time(report['core_seconds'])})"
+    if graded > ran:
+        parts.append(f"for {graded - ran:,} of them there was a result already")
     if found > graded + len(report["not_graded"]):
         parts.append("the others had not changed")
     if report["attention"]:
         parts.append(f"{len(report['attention']):,} with a note")
     return "; ".join(parts) + "."
+
+
+def _time(seconds):
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} minutes"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} hours"
+    )
 
 
 def check_lessons(course: Path, lessons, isolate=True) -> int:

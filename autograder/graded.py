@@ -99,7 +99,7 @@ def what_was_wrong(message: str) -> str:
     """
     lines = [line.strip() for line in _plain_lines(message) if line.strip()] or ["No verdict."]
     for line in lines:
-        if line in sentences():
+        if line in mistakes.sentences():
             return line
     head = lines[0]
     for words, name in (
@@ -137,8 +137,3 @@ def _without_numbers(text):
     text = re.sub(r"object of class \w+", "object of another kind", text)
     text = re.sub(r"(?<!is )-?\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\b", "…", text)
     return text[:200].rstrip(".")
-
-
-@lru_cache(maxsize=1)
-def sentences():
-    return {sentence for name in mistakes.functions() for sentence in mistakes.known(name)}

@@ -54,8 +54,8 @@ class _Said:
         pass
 
     def find_grade(self, name, *submission):
-        score, points, _ = self.said["grades"][name]
-        return SimpleNamespace(score=score, max_score=points)
+        score, points, waits = self.said["grades"][name]
+        return SimpleNamespace(score=score, max_score=points, needs_manual_grade=waits)
 
     def find_comment(self, name, *submission):
         return SimpleNamespace(comment=self.said["comments"].get(name))

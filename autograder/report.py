@@ -1,6 +1,5 @@
 """The class report: one HTML page, without scripts and without a network, that says how a class did and who needs a look."""
 
-import html
 import json
 import os
 import re
@@ -13,11 +12,12 @@ from pathlib import Path
 
 import jinja2
 
-from autograder import scores, similarity
+from autograder import mistakes, scores, similarity
 from autograder.archive import plain
 from autograder.collected import read as read_record
 from autograder.execute import NOT_ISOLATED
-from autograder.graded import cells, look_at_all, sentences
+from autograder.feedback import coded
+from autograder.graded import cells, look_at_all
 
 TEMPLATES = Path(__file__).with_name("templates")
 BINS = ["0", *(f"{low}–{low + 9}" if low else "1–9" for low in range(0, 100, 10)), "100"]
@@ -40,9 +40,9 @@ def report(course: Path, lessons, output: Path, to: Path | None = None) -> Path:
     gradebook, lessons = scores.graded(output / "gradebook.db", lessons)
     with gradebook:
         pages = [_lesson(gradebook, course, output, to, name) for name in lessons]
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES / "report"), autoescape=True, trim_blocks=True, lstrip_blocks=True)  # fmt: skip
-    environment.filters |= {"number": _number, "percent": lambda x: f"{100 * x:.0f}", "code": _code}
-    page = environment.get_template("report.html.j2").render(
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+    environment.filters |= {"number": _number, "percent": lambda x: f"{100 * x:.0f}", "code": coded}
+    page = environment.get_template("report/report.html.j2").render(
         lessons=pages, made=datetime.now().strftime("%d %B %Y, %H:%M").lstrip("0"), named=NAMED, bins=BINS
     )
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -56,11 +56,6 @@ def _number(value):
     return f"{round(value, 2):g}" if isinstance(value, float) else f"{value:,}"
 
 
-def _code(text):
-    """Escaped text with `code` set as code."""
-    return jinja2.utils.markupsafe.Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(plain(text))))
-
-
 def _lesson(gradebook, course, output, to, lesson):
     """All that the template needs to say of one lesson."""
     submissions = scores.of(gradebook, lesson)
@@ -70,6 +65,9 @@ def _lesson(gradebook, course, output, to, lesson):
     for one, look in zip(submissions, looks, strict=True):
         one.notes, one.wrong, one.stopped, one.code = look.notes, look.wrong, look.stopped, look.code
         one.link = _link(output / "feedback" / one.student / lesson, to)
+    tried = [
+        one for one in submissions if not _why_unread(one)
+    ]  # the others would look as if they had every test wrong
     record = read_record(output / "collected" / f"{lesson}.csv")
     there = {one.student for one in submissions}
     shares = [one.share for one in submissions]
@@ -83,8 +81,9 @@ def _lesson(gradebook, course, output, to, lesson):
         "median": statistics.median(shares) if shares else 0,
         "mean": statistics.fmean(shares) if shares else 0,
         "histogram": _histogram(shares),
-        "exercises": [_exercise(exercise, submissions) for exercise in exercises],
-        "mistakes": _mistakes(exercises, submissions),
+        "unread": len(submissions) - len(tried),
+        "exercises": [_exercise(exercise, tried) for exercise in exercises],
+        "mistakes": _mistakes(exercises, tried),
         "attention": _attention(submissions, record, _absent(gradebook, there, record)),
         "alike": _alike(submissions),
         "not_isolated": sum(NOT_ISOLATED in one.notes for one in submissions),
@@ -163,11 +162,14 @@ def _mistakes(exercises, submissions):
         for one in submissions:
             for what in one.wrong.get(exercise.name, ()):
                 who[what].append(one)
-        found = sorted(who.items(), key=lambda item: (-len(item[1]), item[0] not in sentences(), item[0]))
+        found = sorted(who.items(), key=lambda item: (-len(item[1]), item[0] not in mistakes.sentences(), item[0]))
         if found:
             most = len(found[0][1])
             out.append(
-                (exercise.name, [(what, what in sentences(), len(w), w[:NAMED], len(w) / most) for what, w in found])
+                (
+                    exercise.name,
+                    [(what, what in mistakes.sentences(), len(w), w[:NAMED], len(w) / most) for what, w in found],
+                )
             )
     return out
 
@@ -187,10 +189,7 @@ def _attention(submissions, record, absent):
     def entry(one, why):
         return one.name, why, one.link
 
-    unread = [
-        entry(one, note) for one in submissions for note in one.notes
-        if note != NOT_ISOLATED and one.score <= 0 and ("notebook" in note or "empty" in note or "opened" in note or "JSON" in note)
-    ]  # fmt: skip
+    unread = [entry(one, note) for one in submissions for note in _why_unread(one)]
     seen = {who for who, _, _ in unread}
     lost = [
         (plain(line.student or line.origin), plain(line.sentence), "")
@@ -227,6 +226,14 @@ def _attention(submissions, record, absent):
     return [part for part in parts if part[2]]
 
 
+def _why_unread(one):
+    """The grader's notes on a submission that is no notebook of this lesson."""
+    words = ("a notebook", "another notebook", "is empty", "opened", "most that")
+    return [
+        note for note in one.notes if note != NOT_ISOLATED and one.score <= 0 and any(word in note for word in words)
+    ]
+
+
 def _reason(one):
     said = Counter(what for found in one.wrong.values() for what in found)
     return said.most_common(1)[0][0] if said else ""
@@ -253,10 +260,10 @@ def _run(output, lesson, submissions):
     if lesson in run.get("lessons", ()) and isinstance(run.get("seconds"), int | float):
         with_others = " for all its lessons" if len(run["lessons"]) > 1 else ""
         facts.append((f"the last run{with_others}", _time(run["seconds"])))
-        facts.append(("submissions it graded", f"{run.get('graded', 0):,} of {run.get('submissions', 0):,}"))
+        facts.append(("submissions that were new to it", f"{run.get('graded', 0):,} of {run.get('submissions', 0):,}"))
         facts.append(("at a time", f"{run.get('slots', 1)}"))
-        facts.append(("work of all cores", _time(run.get("core_seconds", 0))))
     if each:
+        facts.append(("their code and tests, all together", _time(sum(each.values()))))
         slowest = max(each, key=each.get)
         facts.append(("a submission, in the middle", _time(statistics.median(each.values()))))
         facts.append((f"the slowest, {slowest}", _time(each[slowest])))

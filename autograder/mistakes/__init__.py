@@ -5,6 +5,7 @@ every mistake must lose points, every style must keep them all. An entry is a pl
 so that its source can be pasted into a solution cell. Each lesson has a file; entries bear the graded function's name.
 """
 
+import functools
 import inspect
 
 _MISTAKES, _STYLES = {}, {}
@@ -39,6 +40,12 @@ def functions():
 def known(name):
     """The known mistakes of a graded function: {sentence: function}. KeyError if the bank does not know `name`."""
     return dict(_MISTAKES[name])
+
+
+@functools.cache
+def sentences():
+    """Every known mistake's sentence."""
+    return frozenset(sentence for bank in _MISTAKES.values() for sentence in bank)
 
 
 def styles(name):

@@ -1,0 +1,111 @@
+"""A student's page: what to mend stands first, what waits is no zero, and the lesson's own cells are folded."""
+
+import re
+from html.parser import HTMLParser
+
+import nbformat
+import pytest
+from traitlets.config import Config
+
+from autograder import execute, mistakes, pages
+
+KNOWN = next(iter(mistakes.known("conv2d_backward")))
+
+
+def cell(kind, source, label=None, output=None, **flags):
+    made = {"markdown": nbformat.v4.new_markdown_cell, "code": nbformat.v4.new_code_cell}[kind](source)
+    if label:
+        flags = {"grade": False, "solution": False, "task": False, "locked": False, **flags}
+        made.metadata["nbgrader"] = {"grade_id": label, "schema_version": 3, **flags}
+    if output:
+        made.outputs = [nbformat.v4.new_output("error", ename="Test failed", evalue=output[0], traceback=list(output))]
+    return made
+
+
+@pytest.fixture(scope="module")
+def page():
+    nb = nbformat.v4.new_notebook()
+    nb.cells = [
+        cell("markdown", "# 9 · The *square*\n\nProse of the lesson."),
+        cell("code", "picture()"),
+        cell("markdown", "### Exercise 1 · square (4 points)"),
+        cell("code", "def square(x):\n    return x + x", "square", solution=True),
+        cell("code", "check(square)", "square_visible", grade=True, points=2),
+        cell(
+            "code",
+            "# Hidden",
+            "square_hidden",
+            ["square: out is wrong in 2 of 4.", "In case 1.", KNOWN],
+            grade=True,
+            points=2,
+        ),
+        cell("markdown", "More prose."),
+        cell("code", "import nothing_there", output=["No module named <nothing_there>"]),
+        cell("markdown", "My question", "question", grade=True, solution=True, points=2),
+        cell("markdown", "The end."),
+    ]
+    said = {
+        "grades": {
+            "square_visible": (2.0, 2.0, False),
+            "square_hidden": (0.0, 2.0, False),
+            "question": (0.0, 2.0, True),
+        },
+        "comments": {"square": "Think of **x=3**."},
+        "penalty": 0.5,
+        "due": None,
+    }
+    config = Config()
+    execute.configure(config)
+    return pages.render(pages.settings(config), nbformat.writes(nb), "squares", "ada", said)
+
+
+class Text(HTMLParser):
+    """The words of a page that show while nothing is unfolded, and those that are folded."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.shown, self.folded = [], "", ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        if tag in ("details", "style", "summary"):
+            self.open.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag in ("details", "style", "summary"):
+            self.open.pop()
+
+    def handle_data(self, data):
+        if any(tag == "style" for tag, _ in self.open):
+            return
+        if any(tag == "details" and "open" not in attrs for tag, attrs in self.open) and self.open[-1][0] != "summary":
+            self.folded += data
+        else:
+            self.shown += data
+
+
+def test_the_page_begins_with_the_score_and_what_each_test_says(page):
+    head = page[: page.index("Exercise 1")]
+    words = " ".join(re.sub(r"<[^>]+>", " ", head[head.index("<body") :]).split())
+    assert "<title>9 · The square</title>" in page
+    assert "1.5 of 6 points" in words and "0.5 points are taken off" in words
+    assert "2 more points wait for a person" in words
+    assert KNOWN in words.replace("&#x27;", "'") or KNOWN.replace("`", "") in words
+    assert "square_hidden" in words and "0 / 2" in words and "– / 2" in words
+
+
+def test_the_lesson_is_folded_unless_a_cell_of_it_failed(page):
+    text = Text(page)
+    assert "Prose of the lesson." in text.folded and "picture()" in text.folded
+    assert "No module named <nothing_there>" in text.shown
+    assert "The end." in text.folded
+    assert "return x + x" in text.shown.replace("\xa0", " ")
+    assert "Exercise 1 · square (4 points)" in text.shown
+    assert "Think of x=3." in text.shown
+    assert "My question" in text.shown
+
+
+def test_every_link_leads_to_a_place_on_the_page(page):
+    for target in re.findall(r'href="#([^"]+)"', page):
+        assert f'id="{target}"' in page
+    assert "<script" not in page and "http:" not in page.replace("http://www.w3.org", "")
