@@ -188,7 +188,9 @@ class Digest(NbGraderPreprocessor):
                 if utils.is_grade(cell) or utils.is_task(cell):
                     cell.metadata.nbgrader["said"] = _said(cell)
                     grade = gradebook.find_grade(cell.metadata.nbgrader["grade_id"], *names)
-                    if grade.needs_manual_grade:
+                    if (
+                        grade.needs_manual_grade and not grade.score
+                    ):  # marks from before are shown, though they are to be seen again
                         cell.metadata.nbgrader["waits"] = True
                         waiting += grade.max_score
         resources["waiting"] = waiting

@@ -5,6 +5,7 @@ that a person marks, and the student's own cells, each after the known cell that
 """
 
 import ast
+import contextlib
 import copy
 import itertools
 import json
@@ -252,7 +253,21 @@ def plan(source, released, nb, **settings) -> Plan:
             locked = bool(grade_id(cell)) and not is_answer(cell)
             trusted += _definitions(cell.source, every=locked)
     withheld = tuple(source.metadata.get("autograder", {}).get("withheld", ()))
-    return Plan(cells, setup=setup(source), trusted=trusted, withheld=withheld, **settings)
+    return Plan(cells, setup(source), trusted, withheld, modules(source), **settings)
+
+
+def modules(source) -> tuple[str, ...]:
+    """What the instructor's notebook imports, and what may be a module in it: `from a import b` gives a and a.b."""
+    found = {}  # in this order, each once
+    for cell in source.cells:
+        if cell.cell_type == "code":
+            with contextlib.suppress(SyntaxError):  # magics
+                for node in ast.walk(ast.parse(cell.source)):
+                    if isinstance(node, ast.Import):
+                        found |= {alias.name: None for alias in node.names}
+                    elif isinstance(node, ast.ImportFrom) and not node.level:
+                        found |= {node.module: None} | {f"{node.module}.{alias.name}": None for alias in node.names}
+    return tuple(name for name in found if not name.endswith("*"))
 
 
 def setup(source) -> list[str]:

@@ -7,8 +7,6 @@ submission, so that no test can disturb another submission's and no student's va
 import ast
 import builtins
 import contextlib
-import gc
-import importlib
 import io
 import json
 import linecache
@@ -23,22 +21,11 @@ import time
 from dataclasses import asdict, dataclass, field
 from numbers import Real
 
-from autograder.namespaces import die_with_parent, use_large_pages
+from autograder.namespaces import die_with_parent, warm
 from autograder.remote import Missing, Remote, Stopped, Student, alarm
 from autograder.sandbox import Limits, Sandbox, SandboxError
 from autograder.wire import Channel, Closed, WireError, blob
 
-WARM = (
-    "numpy",
-    "numpy.testing",
-    "scipy.signal",
-    "cnnlib.check",
-    "cnnlib.ops",
-    "cnnlib.gradcheck",
-    "cnnlib.demos",
-    "cnnlib.models",
-    "autograder.mistakes",
-)
 PATIENCE = 10  # a set-up cell is the instructor's: it may take this many times a student's, on a busy machine
 
 
@@ -62,6 +49,7 @@ class Plan:
     setup: list[str] = field(default_factory=list)  # run on both sides
     trusted: list[str] = field(default_factory=list)  # statements whose names tests may use, run when first used
     withheld: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()  # imported on both sides before anything is timed
     files: dict[str, bytes] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     isolate: bool = True
@@ -330,7 +318,10 @@ def _complete(plan, results, sentence):
 def _plan(text, files):
     data, files = json.loads(text.tobytes()), {name: data.tobytes() for name, data in files}
     data["cells"] = [Cell(**cell) for cell in data["cells"]]
-    return Plan(**{**data, "limits": Limits(**data["limits"]), "withheld": tuple(data["withheld"]), "files": files})
+    return Plan(
+        **{**data, "limits": Limits(**data["limits"]), "files": files}
+        | {key: tuple(data[key]) for key in ("withheld", "modules")}
+    )
 
 
 def _most_seconds(plan):
@@ -390,27 +381,26 @@ def _in_fork(plan, sandbox, owner=None):
 
 def main(fd):
     channel = Channel(socket.socket(fileno=fd))
-    for name in WARM:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    gc.collect()
-    gc.freeze()  # or every fork would copy what the collector looks at
-    use_large_pages()
-    sandboxes = {}
+    sandboxes, known = {}, set()
+    warm(["numpy.random"])  # numpy loads it when it is first asked for
     while True:
         try:
             _, text, files = channel.receive()
         except WireError:
             break
         plan = _plan(text, files)
-        key = tuple(plan.withheld), plan.isolate
+        key = plan.withheld, plan.isolate, plan.modules
         try:
             if key in sandboxes and sandboxes[key].process.poll() is not None:
                 sandboxes.pop(key).close()
             if key not in sandboxes:
                 for old in list(sandboxes)[:-2]:
                     sandboxes.pop(old).close()
-                sandboxes[key] = Sandbox(*key)
+                sandboxes[key] = Sandbox(*key)  # it starts meanwhile
+                if not known.issuperset(plan.modules):
+                    known |= set(plan.modules)
+                    warm(plan.modules)
+                sandboxes[key].wait()
             answer = _in_fork(plan, sandboxes[key], channel.sock)
             if not answer.get("again"):
                 sandboxes.pop(key).close()

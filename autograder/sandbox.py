@@ -127,11 +127,11 @@ def require() -> None:
         raise SandboxError(INSTALL_HINT.format(why=f"it does not work here ({tried.stderr.strip()[:200]})"))
 
 
-def _command(stage_folder: Path, isolate: bool, fd: int) -> list[str]:
-    program = [sys.executable, "-m", "autograder.worker", str(fd)]
+def _command(stage_folder: Path, isolate: bool, fd: int, modules: tuple[str, ...]) -> list[str]:
+    root = isolate and os.geteuid() == 0
+    program = [sys.executable, "-m", "autograder.worker", str(fd), str(NOBODY) if root else "", *modules]
     if not isolate:
         return program
-    root = os.geteuid() == 0
     args = [bubblewrap(), "--unshare-pid", "--unshare-ipc", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     args += ["--die-with-parent", "--new-session", "--hostname", "sandbox"]
     args += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if root else ["--unshare-user"]
@@ -153,7 +153,7 @@ def _command(stage_folder: Path, isolate: bool, fd: int) -> list[str]:
             args += ["--tmpfs", str(installed)]
     args += ["--ro-bind", str(stage_folder), "/course", "--dir", "/student", "--chdir", "/tmp"]
     args += ["--remount-ro", "/dev", "--remount-ro", "/"]  # what one submission could write there, the next could read
-    return [*args, "--", *program, *([str(NOBODY)] if root else [])]
+    return [*args, "--", *program]
 
 
 def _environment(stage_folder: str, isolate: bool) -> dict[str, str]:
@@ -171,14 +171,14 @@ def _environment(stage_folder: str, isolate: bool) -> dict[str, str]:
 
 
 class Sandbox:
-    """A warm template process for one set of withheld functions; `start` gives a fresh worker for a submission.
+    """A warm template process for one set of withheld functions and imported modules; `start` gives a worker for a submission.
 
     Raises SandboxError where isolation is asked for and cannot be had.
     """
 
-    def __init__(self, withheld: tuple[str, ...] = (), isolate: bool = True):
+    def __init__(self, withheld: tuple[str, ...] = (), isolate: bool = True, modules: tuple[str, ...] = ()):
         self.isolate, self.nested = isolate, isolate
-        self.withheld = tuple(sorted(withheld))
+        self.withheld, self.modules = tuple(sorted(withheld)), modules
         if isolate:
             require()
         self.folder = tempfile.TemporaryDirectory(prefix="autograder-")
@@ -191,35 +191,41 @@ class Sandbox:
 
     def _launch(self):
         ours, theirs = socket.socketpair()
-        with theirs, tempfile.TemporaryFile() as log:
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115
+        self.launched_by = os.getpid()
+        with theirs:
             try:
                 self.process = subprocess.Popen(
-                    _command(self.stage, self.isolate, theirs.fileno()),
+                    _command(self.stage, self.isolate, theirs.fileno(), self.modules),
                     env=_environment(str(self.stage), self.isolate),
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    stderr=log,
+                    stderr=self.log,
                     cwd="/" if self.isolate else self.stage,
                     start_new_session=True,
                 )
             except OSError as error:
                 raise SandboxError(INSTALL_HINT.format(why=f"it does not start ({error})")) from None
-            theirs.close()
-            self.control = Channel(ours)
-            try:
-                self.control.receive(time.monotonic() + 120)
-            except WireError:
-                self.process.kill()
-                self.process.wait()
-                log.seek(0)
-                last = log.read().decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-                raise SandboxError(f"The process for students' code does not start: {last[0][:300]}") from None
+        self.control, self.base = Channel(ours), None
+
+    def wait(self):
+        """Until the template is warm. Raises SandboxError where it does not start."""
+        if self.base is not None:
+            return
+        try:
+            self.control.receive(time.monotonic() + 120)
+        except WireError:
+            self.process.kill()
+            self.process.wait()
+            self.log.seek(0)
+            last = self.log.read().decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
+            raise SandboxError(f"The process for students' code does not start: {last[0][:300]}") from None
         self.base = self._resident()
-        self.launched_by = os.getpid()
 
     def start(self, limits: Limits) -> socket.socket:
         """A fresh worker; the socket on which it answers."""
+        self.wait()
         self.looked = time.monotonic()
         for _attempt in range(3):
             ours, theirs = socket.socketpair()
@@ -263,6 +269,7 @@ class Sandbox:
     def _relaunch(self):
         self.close(keep_files=True)
         self._launch()
+        self.wait()
 
     @property
     def fit_for_another(self) -> bool:
@@ -311,6 +318,7 @@ class Sandbox:
     def close(self, keep_files=False):
         with contextlib.suppress(OSError, AttributeError):
             self.control.close()
+            self.log.close()
         if self.process is not None:
             try:
                 self.process.wait(2)

@@ -22,7 +22,11 @@ PROJECT, CONDA, LOCK = (
 )
 CONDA_NAMES = {"msgpack-python": "msgpack"}  # and PyPI's
 CONDA_ONLY = {"pip"}  # installs the rest
-CARRIED = {"bleach": "nbconvert", "matplotlib-inline": "ipython"}  # imported, and brought by what is itself brought
+CARRIED = {
+    "bleach": "nbconvert",
+    "markupsafe": "nbconvert",
+    "matplotlib-inline": "ipython",
+}  # imported, and brought by what is itself brought
 PYTHONS = ("3.11.9", "3.12.9", "3.13.9", "3.14.2")
 
 

@@ -94,7 +94,7 @@ def sound(folder):
                 nbformat.read(out / "autograded" / name / LESSON / f"{LESSON}.ipynb", as_version=4), version=4
             )
             page = (out / "feedback" / name / LESSON / f"{LESSON}.html").read_text()
-            assert page.rstrip().endswith("</html>") and f"Score: {submission.score}" in page
+            assert page.rstrip().endswith("</html>") and f'{submission.score:g}<span class="unit"> of ' in page
     rows = (out / "grades.csv").read_text().splitlines()[1:]
     assert {row.split(",")[3]: float(row.split(",")[7]) for row in rows} == scores and len(rows) == len(scores)
     return scores
@@ -168,7 +168,7 @@ def test_marks_comments_and_penalties_of_a_person_survive(tmp_path, run):
         gradebook.db.commit()
     report, _, _ = run(folder)
     page = folder / "out" / "feedback" / "s01" / LESSON / f"{LESSON}.html"
-    assert report["graded"] == 0 and "a clear argument" in page.read_text() and "Score: 5.0" in page.read_text()
+    assert report["graded"] == 0 and "a clear argument" in page.read_text() and "5<span" in page.read_text()
     hand_in(folder, "s01", WRONG.format("other"))
     run(folder)
     with Gradebook(f"sqlite:///{folder}/out/gradebook.db", "cnn-by-hand") as gradebook:

@@ -503,7 +503,6 @@ def test_the_runner_keeps_no_sandbox_that_cannot_serve_another(sandboxed, monkey
             made.append(self)
 
     monkeypatch.setattr(module, "Sandbox", Recorded)
-    monkeypatch.setattr(module, "WARM", ())
     monkeypatch.setattr(
         module, "_in_fork", lambda plan, sandbox, owner: {"results": [], "why": "", "again": len(made) > 1}
     )
@@ -512,7 +511,7 @@ def test_the_runner_keeps_no_sandbox_that_cannot_serve_another(sandboxed, monkey
     thread.start()
     channel = Channel(ours)
     for _ in range(3):
-        channel.send(["run", blob(b'{"cells": [], "limits": {}, "withheld": []}'), []])
+        channel.send(["run", blob(b'{"cells": [], "limits": {}, "withheld": [], "modules": []}'), []])
         assert channel.receive()[0] == "results"
     channel.close()
     thread.join(30)
