@@ -196,6 +196,20 @@ def cluster(parent, name, nb, n, rounds=3):
         f"{n} submissions on a cluster: one worker {one:.1f} s, two {two:.1f} s, efficiency {statistics.median(ratios):.2f}"
     )
     print("in turn: " + ", ".join(f"{ratio:.2f}" for ratio in ratios))
+    print(f"two processes that share nothing reach {ceiling():.2f} on this machine")
+
+
+def ceiling(rounds=5):
+    """The efficiency of two processes of plain Python that have nothing to do with each other: what a second core is worth here."""
+    line = [sys.executable, "-c", "for i in range(3): sum(hash(str(n)) for n in range(10**6))"]
+
+    def seconds(n):
+        started = time.perf_counter()
+        for process in [subprocess.Popen(line) for _ in range(n)]:
+            process.wait()
+        return time.perf_counter() - started
+
+    return statistics.median(seconds(1) / seconds(2) for _ in range(rounds))
 
 
 def main():

@@ -10,7 +10,7 @@ import numpy as np
 from .. import ops
 from .._numbers import number, whole
 from ..arithmetic import same_padding
-from ..autograd import apply_with_cache
+from ..autograd import Tensor, apply_with_cache
 from ..autograd import functional as F
 from ..ops._arguments import pair
 from .init import constant, generator, kaiming
@@ -20,7 +20,12 @@ from .module import Module, Parameter
 
 
 class Linear(Module):
-    """out = x wᵀ + b. Weights as He et al. (2015) start them, for layers that a ReLU follows."""
+    """out = x wᵀ + b, (N, in_features) to (N, out_features). Weights as He et al. (2015) start them, for a ReLU to follow.
+
+    >>> layer = Linear(in_features=120, out_features=84)
+    >>> layer(np.ones((2, 120), np.float32)).shape, layer.weight.shape
+    ((2, 84), (84, 120))
+    """
 
     def __init__(self, in_features, out_features, bias=True):
         in_features, out_features = whole(in_features, "in_features", 1), whole(out_features, "out_features", 1)
@@ -36,9 +41,14 @@ class Linear(Module):
 
 
 class Conv2d(Module):
-    """K filters on images of C channels; stride, padding, dilation and kernel_size are integers or pairs.
+    """K filters on images of C channels, (N, C, H, W) to (N, K, H', W'), with H' = (H + 2P - F) // S + 1.
 
-    padding="same" keeps the size for stride 1 and an odd kernel_size.
+    stride, padding, dilation and kernel_size are integers or pairs; padding="same" keeps the size for stride 1 and an odd
+    kernel_size.
+
+    >>> layer = Conv2d(in_channels=3, out_channels=8, kernel_size=5, stride=2, padding=2)
+    >>> layer(np.ones((1, 3, 32, 32), np.float32)).shape, layer.count()
+    ((1, 8, 16, 16), 608)
     """
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True):
@@ -70,6 +80,9 @@ class ConvTranspose2d(Module):
     """The convolution with in and out exchanged: every input pixel stamps its filter into the output.
 
     Its weights are (in_channels, out_channels/groups, FH, FW), as in PyTorch.
+
+    >>> ConvTranspose2d(8, 3, kernel_size=4, stride=2, padding=1)(np.ones((1, 8, 7, 7), np.float32)).shape
+    (1, 3, 14, 14)
     """
 
     def __init__(
@@ -136,6 +149,11 @@ class BatchNorm2d(Module):
     """Each channel to mean 0 and variance 1, then a learned scale and shift. In use, the running statistics take over.
 
     The batch's part in them is `momentum`, and their variance is the unbiased one, as in PyTorch.
+
+    >>> layer = BatchNorm2d(1, momentum=0.25)
+    >>> out = layer(np.array([1.0, 3.0]).reshape(2, 1, 1, 1))
+    >>> out.data.ravel().round(2).tolist(), layer.running_mean.tolist()
+    ([-1.0, 1.0], [0.5])
     """
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1):
@@ -150,7 +168,7 @@ class BatchNorm2d(Module):
             return F.batch_norm(x, self.weight, self.bias, **running, eps=self.eps)
         out, cache = apply_with_cache("batch_norm", x, self.weight, self.bias, eps=self.eps)
         if cache is not None:
-            self._follow(x.data, cache)
+            self._follow(x.data if isinstance(x, Tensor) else np.asarray(x), cache)
         return out
 
     def _follow(self, x, cache):
@@ -266,7 +284,13 @@ class MaxPool2d(Op):
 
 
 class MaxUnpool2d(Op):
-    """Puts numbers back where a max pooling found them, among zeros; called with the Tensor and the pooling's switches."""
+    """Puts numbers back where a max pooling found them, among zeros; called with the Tensor and the pooling's switches.
+
+    >>> image = np.array([[1.0, 2.0], [4.0, 3.0]]).reshape(1, 1, 2, 2)
+    >>> largest, switches = MaxPool2d(2).with_switches(image)
+    >>> MaxUnpool2d(2)(largest, switches).data[0, 0].tolist()
+    [[0.0, 0.0], [4.0, 0.0]]
+    """
 
     op = "max_unpool2d"
 

@@ -103,6 +103,30 @@ def test_batch_norm_follows_the_batches():
     np.testing.assert_allclose(layer.eval()(Tensor(x)).data, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [np.asarray, Tensor])
+def test_every_layer_takes_arrays_and_tensors(kind):
+    x = kind(rng.standard_normal((2, 4, 8, 8)).astype(np.float32))
+    layers = [
+        nn.Conv2d(4, 2, 3),
+        nn.ConvTranspose2d(4, 2, 2),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.AvgPool2d(2),
+    ]
+    layers += [
+        nn.GlobalAvgPool2d(),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.LocalResponseNorm(),
+        nn.Softmax(),
+        nn.L2Pool2d(2),
+    ]
+    layers += [nn.Maxout(2), nn.UpsampleNearest(2), nn.LocallyConnected2d(4, 2, (6, 6), 3)]
+    for layer in layers:
+        assert np.isfinite(layer(x).data).all(), layer
+
+
 def test_weight_norm_wraps_a_layer():
     nn.manual_seed(0)
     plain = nn.Conv2d(2, 3, 3)
