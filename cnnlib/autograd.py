@@ -220,6 +220,7 @@ class _Functional:
             return apply(name, *inputs, **options)
 
         op.__name__, op.__doc__ = name, passes.library(name)[0].__doc__
+        setattr(self, name, op)  # the next time it is found without this
         return op
 
 

@@ -9,6 +9,8 @@ from .._numbers import LARGEST, whole
 
 def real(values, name):
     """The values as an array of floats: floats keep their precision, integers become float64. Raises TypeError."""
+    if type(values) is np.ndarray and values.dtype.kind == "f" and values.dtype.isnative:
+        return values  # as nearly always; a small network feels the questions below
     values = array(values, name)
     return values.astype(values.dtype.newbyteorder("=") if values.dtype.kind == "f" else float, copy=False)
 
