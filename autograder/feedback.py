@@ -35,6 +35,7 @@ _MATH = re.compile(
     re.DOTALL,
 )
 
+_TO_ITSELF = re.compile(r'<a class="anchor-link"[^>]*>[^<]*</a>')  # a heading's link, of no use here
 _UNDESCRIBED = re.compile(r"<img\b(?![^>]*\balt=)")
 
 
@@ -61,7 +62,7 @@ def mathml(text: str) -> str:
 _TEXT = "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s span strong sub"
 _TEXT += " summary sup table tbody td th thead tr ul"
 _FORMULAS = "math mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover"
-_ATTRIBUTES = "alt title width height class id open align colspan rowspan display xmlns stretchy fence form separator mathvariant linethickness"
+_ATTRIBUTES = "alt title width height open align colspan rowspan display xmlns stretchy fence form separator mathvariant linethickness"
 _ATTRIBUTES += " columnalign rowspacing columnspacing displaystyle scriptlevel accent lspace rspace movablelimits"
 
 
@@ -72,6 +73,8 @@ def _allowed(tag, name, value):
         return (
             tag == "img" and re.fullmatch(r"data:image/(png|jpeg|gif);.*|[\w.-][\w./ -]*", value, re.DOTALL) is not None
         )
+    if name == "class":  # of coloured code; others are the page's own
+        return re.fullmatch(r"(highlight|hl-\w+|[a-z][a-z0-9]{0,2}| )+", value) is not None
     return name in _ATTRIBUTES.split()
 
 
@@ -115,7 +118,7 @@ def _within(seconds):
 
 
 def _made(text):
-    return clean(markdown2html_mistune(mathml(text)))
+    return clean(_TO_ITSELF.sub("", markdown2html_mistune(mathml(text))))
 
 
 _kept = functools.lru_cache(500)(_made)  # the instructor's words are the same on every page of a class
@@ -177,6 +180,9 @@ class Digest(NbGraderPreprocessor):
         with getgrades.Gradebook(info["db_url"]) as gradebook:
             names = info["notebook"], info["assignment"], info["student"]
             for cell in nb.cells:
+                if _of(cell, "note") or _of(cell, "own"):
+                    folded = None
+                    continue
                 if not (utils.is_grade(cell) or utils.is_solution(cell) or utils.is_task(cell)):
                     heading = next(_headings([cell], last=True), heading)
                     folded = cell if folded is None else folded
@@ -201,10 +207,16 @@ class Digest(NbGraderPreprocessor):
 def _headings(cells, last=False):
     """The text of the first heading in each markdown cell, or of the last, without its marks."""
     for cell in cells:
-        if cell.cell_type == "markdown" and not cell.metadata.get("autograder", {}).get("note"):
-            found = re.findall(r"^#{1,6} +(.+)$", cell.source[:PROSE_CHARS], re.MULTILINE)
+        if cell.cell_type == "markdown" and not _of(cell, "note") and not _of(cell, "own"):
+            text = re.sub(r"^(```|~~~).*?^\1", "", cell.source[:PROSE_CHARS], flags=re.MULTILINE | re.DOTALL)
+            found = re.findall(r"^#{1,6} +(.+)$", text, re.MULTILINE)
             if found:
                 yield re.sub(r"[`*]|\s#+\s*$", "", found[-1 if last else 0]).strip()
+
+
+def _of(cell, what):
+    """Whether the grader marked a cell as its own note, or as the student's own cell."""
+    return bool(cell.metadata.get("autograder", {}).get(what))
 
 
 def _said(cell):

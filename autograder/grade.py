@@ -191,7 +191,7 @@ class Grading:
         self.recorder.begin(self.gradebook)
         pool = self._pool(len(todo))
         if self.say:
-            self.say(f"Grading {len(todo):,} submissions, {pool.slots} at a time.")
+            self.say(f"Looking at {len(todo):,} submissions, {pool.slots} at a time.")
         self.bar = tqdm(total=len(todo), desc="Grading", unit=" submissions", disable=None, leave=False)
         whole = False
         try:

@@ -10,7 +10,7 @@ import resource
 import struct
 import sys
 
-NEWNS, NEWIPC, NEWUSER, NEWPID = 0x00020000, 0x08000000, 0x10000000, 0x20000000
+NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x00020000, 0x08000000, 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 32, 4096, 16384, 1 << 18
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 24, 38
 SECCOMP_MODE_FILTER = 2
@@ -26,13 +26,13 @@ def _check(result):
 
 
 def enter_namespaces():
-    """Leave the namespaces shared with others. The new process id namespace holds from the next fork on. Raises OSError.
+    """Leave every namespace shared with others. The new process id namespace holds from the next fork on. Raises OSError.
 
-    The network's stays: the sandbox has one without a network, a new one costs milliseconds, and in it no socket outlives its process.
+    The network's too, though the sandbox has none: names and ports of one submission could be seen by the next.
     """
     uid, gid = os.getuid(), os.getgid()
     _libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # a process that changed its user may not write its own maps otherwise
-    _check(_libc.unshare(NEWUSER | NEWNS | NEWPID | NEWIPC))
+    _check(_libc.unshare(NEWUSER | NEWNS | NEWPID | NEWIPC | NEWNET))
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
@@ -145,9 +145,13 @@ def end_me_first():
 
 def warm(modules):
     """Import what is there of these, once for all the processes that are forked from this one, and get ready for many forks."""
-    for name in modules:
-        with contextlib.suppress(Exception):
-            importlib.import_module(name)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        for name in modules:
+            parent, _, child = name.rpartition(".")
+            if parent in sys.modules and hasattr(sys.modules[parent], child):
+                continue  # what `from parent import child` gives already
+            with contextlib.suppress(BaseException):  # such as a module that calls sys.exit
+                importlib.import_module(name)
     gc.collect()
     gc.freeze()  # or every fork would copy what the collector looks at
     use_large_pages()

@@ -163,6 +163,8 @@ def overlay(released: nbformat.NotebookNode, cells: list[Found], name: str) -> t
         key = _key(cell)
         cell = copy.deepcopy(cell)
         if key in texts:
+            if not grade_id(cell) and cell.source.strip() != texts[key].strip():
+                cell.metadata["autograder"] = {"own": True}  # the lesson's words no more
             cell.source = texts[key]
         elif is_answer(cell):
             missing.append(grade_id(cell))
@@ -199,7 +201,7 @@ def _sort(released, known, cells):
             own += bool(cell.source.strip())
             if cell.source.strip() and own <= OWN_CELLS:
                 new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
-                extras.setdefault(anchor, []).append(new(cell.source))
+                extras.setdefault(anchor, []).append(new(cell.source, metadata={"autograder": {"own": True}}))
             continue
         anchor = _key(original)
         if not grade_id(original):
@@ -253,16 +255,19 @@ def plan(source, released, nb, **settings) -> Plan:
             locked = bool(grade_id(cell)) and not is_answer(cell)
             trusted += _definitions(cell.source, every=locked)
     withheld = tuple(source.metadata.get("autograder", {}).get("withheld", ()))
-    return Plan(cells, setup(source), trusted, withheld, modules(source), **settings)
+    return Plan(cells, setup(source), trusted, withheld, modules(source), modules(released), **settings)
 
 
-def modules(source) -> tuple[str, ...]:
-    """What the instructor's notebook imports, and what may be a module in it: `from a import b` gives a and a.b."""
+def modules(nb) -> tuple[str, ...]:
+    """What a notebook imports, and what may be a module in it: `from a import b` gives a and a.b."""
     found = {}  # in this order, each once
-    for cell in source.cells:
+    for cell in nb.cells:
         if cell.cell_type == "code":
-            with contextlib.suppress(SyntaxError):  # magics
-                for node in ast.walk(ast.parse(cell.source)):
+            lines = [line for line in cell.source.splitlines() if not line.lstrip().startswith(("%", "!"))]
+            if "%matplotlib" in cell.source:
+                found["matplotlib.pyplot"] = None
+            with contextlib.suppress(SyntaxError):
+                for node in ast.walk(ast.parse("\n".join(lines))):
                     if isinstance(node, ast.Import):
                         found |= {alias.name: None for alias in node.names}
                     elif isinstance(node, ast.ImportFrom) and not node.level:

@@ -254,7 +254,9 @@ def _link(folder, page):
 def _run(output, lesson, submissions):
     """[(label, value)] about the time and the cost of grading, as far as the grader left them."""
     run = _json(output / ".graded" / "run.json")
-    marks = {one.name: _json(output / ".graded" / "marks" / one.student / lesson).get("seconds") for one in submissions}
+    marks = {
+        one.student: _json(output / ".graded" / "marks" / one.student / lesson).get("seconds") for one in submissions
+    }
     each = {name: seconds for name, seconds in marks.items() if isinstance(seconds, int | float)}
     facts = []
     if lesson in run.get("lessons", ()) and isinstance(run.get("seconds"), int | float):
@@ -266,7 +268,8 @@ def _run(output, lesson, submissions):
         facts.append(("their code and tests, all together", _time(sum(each.values()))))
         slowest = max(each, key=each.get)
         facts.append(("a submission, in the middle", _time(statistics.median(each.values()))))
-        facts.append((f"the slowest, {slowest}", _time(each[slowest])))
+        name = next(one.name for one in submissions if one.student == slowest)
+        facts.append((f"the slowest, {name}", _time(each[slowest])))
     return facts
 
 

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 import types
 
@@ -20,6 +21,7 @@ from autograder.wire import CALLBACK, HANDLE, Channel, Closed, Codec, WireError
 PRIVATE = "/student"  # where a worker's own file system is mounted
 OUTPUT_CHARS = 20_000  # of text per cell
 OUTPUT_BYTES = 1 << 20  # of pictures per cell
+END_SECONDS = 10  # that a submission's killed processes may take to give back their memory
 WARM = (
     "numpy.random",
     "IPython.core.interactiveshell",
@@ -79,6 +81,7 @@ def make_shell(quiet_figures=False):
     if not isinstance(shell.display_pub, Publisher):
         shell.display_pub = Publisher(parent=shell)
     shell.ask_exit = lambda: None  # `exit` in a cell ends nothing
+    shell.enable_gui = lambda gui=None: None  # `%matplotlib inline` asks for it
     if "matplotlib" in sys.modules:  # or it does this itself, when it is imported
         from matplotlib_inline.backend_inline import configure_inline_support
 
@@ -406,11 +409,21 @@ class Template:
         """End the worker and all that it started."""
         if self.child is not None:
             self._signal(signal.SIGKILL)
-            with contextlib.suppress(OSError):
-                os.killpg(self.child, signal.SIGKILL)  # without namespaces: the rest of its session
-            with contextlib.suppress(OSError):
-                os.waitpid(self.child, 0)
+            with contextlib.suppress(OSError):  # with namespaces: the child ends when all in them have ended
+                self._wait_for_the_end()
+            if self.child is not None:
+                with contextlib.suppress(OSError):
+                    os.killpg(self.child, signal.SIGKILL)  # without namespaces: the rest of its session
+                with contextlib.suppress(OSError):
+                    os.waitpid(self.child, 0)
             self.child = self.worker = None
+
+    def _wait_for_the_end(self):
+        deadline = time.monotonic() + END_SECONDS
+        while self.child is not None and os.waitid(os.P_PID, self.child, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.0005)
 
     def _signal(self, number):
         if self.child is not None:

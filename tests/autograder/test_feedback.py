@@ -109,3 +109,20 @@ def test_every_link_leads_to_a_place_on_the_page(page):
     for target in re.findall(r'href="#([^"]+)"', page):
         assert f'id="{target}"' in page
     assert "<script" not in page and "http:" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_students_own_cells_are_shown_as_such_and_name_nothing():
+    nb = nbformat.v4.new_notebook()
+    nb.cells = [
+        cell("markdown", "# Two\n\n```\n# no heading\n```"),
+        cell("markdown", "# All 40 points\n\n<p id='cell-t' class='total'>40 of 40</p>"),
+        cell("code", "x = 1", "t", grade=True, points=1, output=["no"]),
+    ]
+    nb.cells[1].metadata["autograder"] = {"own": True}
+    config = Config()
+    execute.configure(config)
+    said = {"grades": {"t": (0.0, 1.0, False)}, "comments": {}, "penalty": 0, "due": None}
+    made = pages.render(pages.settings(config), nbformat.writes(nb), "squares", "ada", said)
+    assert "<title>Two</title>" in made and "A cell of your own" in made
+    assert made.count('id="cell-t"') == 1 and made.count('class="total"') == 1
+    assert "no heading</h2>" not in made

@@ -511,7 +511,7 @@ def test_the_runner_keeps_no_sandbox_that_cannot_serve_another(sandboxed, monkey
     thread.start()
     channel = Channel(ours)
     for _ in range(3):
-        channel.send(["run", blob(b'{"cells": [], "limits": {}, "withheld": [], "modules": []}'), []])
+        channel.send(["run", blob(b'{"cells": [], "limits": {}, "withheld": [], "modules": [], "given": []}'), []])
         assert channel.receive()[0] == "results"
     channel.close()
     thread.join(30)
