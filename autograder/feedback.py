@@ -74,7 +74,7 @@ def _allowed(tag, name, value):
             tag == "img" and re.fullmatch(r"data:image/(png|jpeg|gif);.*|[\w.-][\w./ -]*", value, re.DOTALL) is not None
         )
     if name == "class":  # of coloured code; others are the page's own
-        return re.fullmatch(r"(highlight|hl-\w+|[a-z][a-z0-9]{0,2}| )+", value) is not None
+        return all(re.fullmatch(r"highlight|hl-\w+|[a-z][a-z0-9]{0,2}", word) for word in value.split())
     return name in _ATTRIBUTES.split()
 
 
