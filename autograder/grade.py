@@ -34,6 +34,7 @@ from tqdm import tqdm
 from traitlets.config import Config, PyFileConfigLoader
 
 from autograder import batch, execute, intake, overlay, pages, task
+from autograder.graded import what_was_wrong
 from autograder.problem import Problem
 from autograder.record import OpenGradebook, Recorder
 from autograder.runner import SetupFailed
@@ -470,8 +471,7 @@ def reason(notebook) -> list[str]:
     for cell in notebook.cells:
         if utils.is_grade(cell) and cell.cell_type == "code" and cell.metadata.nbgrader.points:
             errors = [output for output in cell.outputs if output.output_type == "error"]
-            words = errors[0].evalue.strip().splitlines() if errors else []
-            said[words[0][:100] if words else "no verdict"] += 1
+            said[what_was_wrong("\n".join(errors[0].traceback)) if errors else "no verdict"] += 1
     return [f"{count} of {said.total()} tests: {words}" for words, count in said.most_common(1)]
 
 

@@ -210,7 +210,7 @@ def test_a_zero_says_why(course, grade):
     hand_in(course, "bob", "def square(x)\n    return x")
     hand_in(course, "cleo", "def square(x):\n    return x / 0")
     said = " ".join(grade()[1].replace("│", " ").split())
-    assert "1 of 1 tests: " in said and "ZeroDivisionError" in said and "square" in said
+    assert "1 of 1 tests: " in said and "ZeroDivisionError" in said
 
 
 def test_an_unknown_lesson_is_named_with_the_known_ones(course, grade):
