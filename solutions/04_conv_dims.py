@@ -128,8 +128,8 @@ for n, f, stride, pad in [(224, 11, 4, 0), (32, 5, 2, 2), (6, 3, 2, 0), (8, 3, 3
 demos.shrinking(size=32, f=5, layers=6)
 
 # %% [markdown]
-# Both rows have the same filters. Above, 32 becomes 28, 24, 20, ... and after seven layers the filter hardly fits; below,
-# two zeros at each end keep all 32 pixels.
+# Both rows have the same filters. Above, 32 becomes 28, 24, 20, ...: after a seventh layer 4 pixels are left, too few for
+# the filter. Below, two zeros at each end keep all 32.
 
 # %% [markdown]
 # ### Exercise 2 · same_pad (3 points)
