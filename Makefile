@@ -27,7 +27,7 @@ demo: setup  ## grade a small class of real submissions: gradebook, CSV, feedbac
 	GRADED=$$?; $(BIN)/autograder report --output demo && exit $$GRADED
 
 test: setup
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup  # a process a core; more threads would fight
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile  # a process a core, more threads would fight; a file in one process, so that its class is graded once
 
 lab: setup  ## open the course in JupyterLab
 	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements 2>/dev/null
