@@ -5,6 +5,7 @@ prints REACHED where it gets through; the tests look for that word, at the files
 """
 
 import os
+from pathlib import Path
 
 from .classroom import Submission
 
@@ -105,7 +106,7 @@ SUBMISSIONS = [
         opens(
             "/etc/passwd",
             "/etc/shadow",
-            "/root/.bashrc",
+            str(Path.home() / ".bashrc"),
             "/dev/mem",
             "/dev/kmsg",
             "/proc/kcore",
