@@ -23,9 +23,10 @@ from rich.console import Console
 
 from autograder import archive, lms, overlay, roster
 from autograder.archive import Refused, plain
-from autograder.collected import STATES, Found, lateness, read, record
+from autograder.collected import STATES, Found, read, record
 from autograder.lms import Attempt
 from autograder.problem import Problem
+from autograder.wording import lateness
 
 SUBMISSION_BYTES = 50 << 20
 SHOWN = 40  # sentences in the terminal; the file has them all

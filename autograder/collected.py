@@ -75,20 +75,3 @@ def read(path: Path) -> list[Found]:
 
 def _same(line):
     return line.key or (line.student, line.submitted, line.origin, line.state)
-
-
-def lateness(seconds: float) -> str:
-    """How late, in words; nothing for what was in time.
-
-    >>> lateness(-5), lateness(30), lateness(5400), lateness(200000)
-    ('', 'under a minute', '1 h 30 min', '2 days 7 h')
-    """
-    minutes = int(seconds // 60)
-    if seconds <= 0:
-        return ""
-    if minutes == 0:
-        return "under a minute"
-    days, hours = minutes // 1440, minutes // 60 % 24
-    if days:
-        return f"{days} day{'s' * (days > 1)}" + (f" {hours} h" if hours else "")
-    return (f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h") if hours else f"{minutes} min"

@@ -14,7 +14,7 @@ from nbconvert.filters.ansi import strip_ansi
 from pygments.formatters import HtmlFormatter
 
 from autograder.build import BuildError, instructor_version, lessons, student_version
-from autograder.feedback import mathml
+from autograder.markup import mathml
 from autograder.problem import Problem
 
 HEADING = re.compile(r"(#{1,3}) +(.+)")

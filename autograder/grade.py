@@ -40,6 +40,7 @@ from autograder.record import OpenGradebook, Recorder
 from autograder.runner import SetupFailed
 from autograder.sandbox import SandboxError, require
 from autograder.store import Store, alone, digest, grader, write
+from autograder.wording import duration
 
 LARGE = 50  # submissions; the table of a larger class would be too long to read
 
@@ -498,9 +499,9 @@ def table(rows: list[Row]) -> Table:
 def summary(report) -> str:
     """A run in a sentence."""
     graded, ran, found = report["graded"], report["ran"], report["submissions"]
-    parts = [f"Graded {graded:,} of {found:,} submissions in {_time(report['seconds'])}"]
+    parts = [f"Graded {graded:,} of {found:,} submissions in {duration(report['seconds'])}"]
     if ran:
-        parts[0] += f", {report['slots']} at a time (their code and tests: {_time(report['core_seconds'])})"
+        parts[0] += f", {report['slots']} at a time (their code and tests: {duration(report['core_seconds'])})"
     if graded > ran:
         parts.append(f"for {graded - ran:,} of them there was a result already")
     if found > graded + len(report["not_graded"]):
@@ -508,16 +509,6 @@ def summary(report) -> str:
     if report["attention"]:
         parts.append(f"{len(report['attention']):,} with a note")
     return "; ".join(parts) + "."
-
-
-def _time(seconds):
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 120
-        else f"{seconds / 60:.0f} minutes"
-        if seconds < 7200
-        else f"{seconds / 3600:.1f} hours"
-    )
 
 
 def check_lessons(course: Path, lessons, isolate=True) -> int:

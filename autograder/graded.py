@@ -98,9 +98,8 @@ def what_was_wrong(message: str) -> str:
     'Raised ValueError'
     """
     lines = [line.strip() for line in _plain_lines(message) if line.strip()] or ["No verdict."]
-    for line in lines:
-        if line in mistakes.sentences():
-            return line
+    if known := mistakes.named("\n".join(lines)):
+        return known
     head = lines[0]
     for words, name in (
         ("not written yet", NOT_WRITTEN),

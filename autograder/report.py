@@ -16,8 +16,8 @@ from autograder import mistakes, scores, similarity
 from autograder.archive import plain
 from autograder.collected import read as read_record
 from autograder.execute import NOT_ISOLATED
-from autograder.feedback import coded
 from autograder.graded import cells, look_at_all
+from autograder.wording import coded, duration
 
 TEMPLATES = Path(__file__).with_name("templates")
 BINS = ["0", *(f"{low}–{low + 9}" if low else "1–9" for low in range(0, 100, 10)), "100"]
@@ -261,15 +261,15 @@ def _run(output, lesson, submissions):
     facts = []
     if lesson in run.get("lessons", ()) and isinstance(run.get("seconds"), int | float):
         with_others = " for all its lessons" if len(run["lessons"]) > 1 else ""
-        facts.append((f"the last run{with_others}", _time(run["seconds"])))
+        facts.append((f"the last run{with_others}", duration(run["seconds"])))
         facts.append(("submissions that were new to it", f"{run.get('graded', 0):,} of {run.get('submissions', 0):,}"))
         facts.append(("at a time", f"{run.get('slots', 1)}"))
     if each:
-        facts.append(("their code and tests, all together", _time(sum(each.values()))))
+        facts.append(("their code and tests, all together", duration(sum(each.values()))))
         slowest = max(each, key=each.get)
-        facts.append(("a submission, in the middle", _time(statistics.median(each.values()))))
+        facts.append(("a submission, in the middle", duration(statistics.median(each.values()))))
         name = next(one.name for one in submissions if one.student == slowest)
-        facts.append((f"the slowest, {name}", _time(each[slowest])))
+        facts.append((f"the slowest, {name}", duration(each[slowest])))
     return facts
 
 
@@ -280,9 +280,3 @@ def _json(path):
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _time(seconds):
-    if seconds < 100:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

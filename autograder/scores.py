@@ -7,8 +7,8 @@ from nbgrader.api import Gradebook
 from sqlalchemy import text
 
 from autograder.archive import plain
-from autograder.collected import lateness
 from autograder.problem import Problem
+from autograder.wording import lateness
 
 GRADES = """
 select student.id, student.first_name, student.last_name, student.email, student.lms_user_id, submitted_assignment.timestamp, assignment.duedate,

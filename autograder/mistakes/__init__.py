@@ -48,6 +48,11 @@ def sentences():
     return frozenset(sentence for bank in _MISTAKES.values() for sentence in bank)
 
 
+def named(message):
+    """The known mistake's sentence among the lines of a test's message; None where there is none."""
+    return next((line for line in map(str.strip, message.splitlines()) if line in sentences()), None)
+
+
 def styles(name):
     """The right solutions of a graded function: {style: function}. KeyError if the bank does not know `name`."""
     return dict(_STYLES[name])

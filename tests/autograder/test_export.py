@@ -10,7 +10,7 @@ import pytest
 from autograder.build import lessons
 from autograder.cli import main
 from autograder.export import cut, export
-from autograder.feedback import mathml
+from autograder.markup import mathml
 from autograder.problem import Problem
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,126 @@
+"""Markdown as HTML that any page can hold: formulas become MathML, and nothing of a student's can run in a browser."""
+
+import contextlib
+import functools
+import html
+import re
+import signal
+import threading
+import time
+
+import bleach
+from jinja2 import pass_context
+from latex2mathml.converter import convert
+from nbconvert.filters.markdown_mistune import markdown2html_mistune
+
+CELL_SECONDS, PAGE_SECONDS = 5, 20  # of work on the prose of one cell, and of one page
+PROSE_CHARS = 200_000  # of one cell; longer ones are shown as they are
+
+# code spans and fences are left alone; $$...$$ and $...$ are formulas
+_MATH = re.compile(
+    r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<line>(?:[^$\n]|\n(?!\n))+?)\$(?!\w)",
+    re.DOTALL,
+)
+
+_TO_ITSELF = re.compile(r'<a class="anchor-link"[^>]*>[^<]*</a>')  # a heading's link, of no use here
+
+
+def mathml(text: str) -> str:
+    """Markdown with its LaTeX formulas turned to MathML; a formula that cannot be read stays as it is.
+
+    >>> mathml("the `$PATH` of $x$")[:20]
+    'the `$PATH` of <math'
+    """
+
+    def replace(match):
+        if match["code"] is not None:
+            return match[0]
+        try:
+            return convert(match["block"] or match["line"], display="block" if match["block"] else "inline").replace(
+                "\n", " "
+            )
+        except Exception:  # the library raises many kinds for what it cannot parse
+            return match[0]
+
+    return _MATH.sub(replace, text)
+
+
+_TEXT = "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s span strong sub"
+_TEXT += " summary sup table tbody td th thead tr ul"
+_FORMULAS = "math mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover"
+_ATTRIBUTES = "alt title width height open align colspan rowspan display xmlns stretchy fence form separator mathvariant linethickness"
+_ATTRIBUTES += " columnalign rowspacing columnspacing displaystyle scriptlevel accent lspace rspace movablelimits"
+
+
+def _allowed(tag, name, value):
+    if name == "href":  # browsers leave out blanks and control characters in front of the colon
+        return not re.sub(r"[\x00-\x20\x7f-\xa0]", "", value).lower().startswith("data")
+    if name == "src":  # nothing that a page would fetch from elsewhere
+        return (
+            tag == "img" and re.fullmatch(r"data:image/(png|jpeg|gif);.*|[\w.-][\w./ -]*", value, re.DOTALL) is not None
+        )
+    if name == "class":  # of coloured code; others are the page's own
+        return all(re.fullmatch(r"highlight|hl-\w+|[a-z][a-z0-9]{0,2}", word) for word in value.split())
+    return name in _ATTRIBUTES.split()
+
+
+def clean(text: str) -> str:
+    """HTML made from markdown, with nothing in it that a browser would run.
+
+    >>> clean("<b>x</b><img src=y onerror=run()><script>run()</script>")
+    '<b>x</b><img src="y">run()'
+    """
+    tags = (_TEXT + " " + _FORMULAS).split()
+    return bleach.clean(
+        text,
+        tags=tags,
+        attributes=_allowed,
+        protocols=["http", "https", "mailto", "data"],
+        strip=True,
+    )
+
+
+class _TooLong(BaseException):
+    """No `except Exception` on the way swallows it."""
+
+
+@contextlib.contextmanager
+def _within(seconds):
+    """Raise _TooLong in this block after so many seconds of this process's work, where a signal can do that."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGVTALRM"):
+        yield
+        return
+
+    def ring(signum, frame):
+        raise _TooLong
+
+    previous = signal.signal(signal.SIGVTALRM, ring)
+    signal.setitimer(signal.ITIMER_VIRTUAL, max(seconds, 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, previous)
+
+
+def _made(text):
+    return clean(_TO_ITSELF.sub("", markdown2html_mistune(mathml(text))))
+
+
+_kept = functools.lru_cache(500)(_made)  # the instructor's words are the same on every page of a class
+
+
+@pass_context
+def prose(context, text: str) -> str:
+    """A markdown cell as HTML. Where that takes too long, as with ten thousand open brackets, its text stands there as it is."""
+    page = context.get("resources", {})
+    started, left = time.process_time(), page.get("prose_seconds", PAGE_SECONDS)
+    try:
+        if len(text) > PROSE_CHARS:
+            raise _TooLong
+        with _within(min(left, CELL_SECONDS)):
+            return _kept(text) if len(text) < 5_000 else _made(text)
+    except (_TooLong, RecursionError, ValueError):
+        return f"<pre>{html.escape(text)}</pre>"
+    finally:
+        page["prose_seconds"] = left - (time.process_time() - started)
