@@ -144,7 +144,7 @@ def end_me_first():
 
 
 def warm(modules):
-    """Import what is there of these, once for all the processes that are forked from this one, and get ready for many forks."""
+    """Import what is there of these, once for all the processes that are forked from this one."""
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         for name in modules:
             parent, _, child = name.rpartition(".")
@@ -152,6 +152,10 @@ def warm(modules):
                 continue  # what `from parent import child` gives already
             with contextlib.suppress(BaseException):  # such as a module that calls sys.exit
                 importlib.import_module(name)
+
+
+def settle():
+    """Make forks of this process cheap, when it holds all that they will share."""
     gc.collect()
     gc.freeze()  # or every fork would copy what the collector looks at
     use_large_pages()

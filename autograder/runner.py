@@ -21,7 +21,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from numbers import Real
 
-from autograder.namespaces import die_with_parent, warm
+from autograder.namespaces import die_with_parent, settle, warm
 from autograder.remote import Missing, Remote, Stopped, Student, alarm
 from autograder.sandbox import Limits, Sandbox, SandboxError
 from autograder.wire import Channel, Closed, WireError, blob
@@ -271,11 +271,13 @@ class Runner:
 
     def run(self, plan: Plan) -> list[Result]:
         """A result for every cell. Raises SandboxError where the sandbox cannot be set up, and SetupFailed."""
-        for _attempt in range(2):
+        for attempt in range(2):
             if self.process is None:
                 self._launch()
             try:
                 message = {k: v for k, v in asdict(plan).items() if k != "files"}
+                if attempt:
+                    message["modules"] = []  # to import one of them may be what ended the process
                 files = [[name, blob(data)] for name, data in plan.files.items()]
                 self.channel.send(["run", blob(json.dumps(message).encode()), files])
                 reply = self.channel.receive(time.monotonic() + _most_seconds(plan) + 30)
@@ -380,19 +382,11 @@ def _in_fork(plan, sandbox, owner=None):
         return {"results": [], "why": "The grader's own process ended while it ran this notebook."}
 
 
-def _harmless(modules):
-    """`modules`, if a process can import them all and go on; none of them if that ends it, as a library for another processor would."""
-    pid = os.fork()
-    if pid == 0:
-        warm(modules)
-        os._exit(0)
-    return modules if os.waitpid(pid, 0)[1] == 0 else ()
-
-
 def main(fd):
     channel = Channel(socket.socket(fileno=fd))
     sandboxes, known = {}, set()
     warm(["numpy.random"])  # numpy loads it when it is first asked for
+    settle()
     while True:
         try:
             _, text, files = channel.receive()
@@ -409,7 +403,8 @@ def main(fd):
                 sandboxes[key] = Sandbox(*key)  # it starts meanwhile
                 if not known.issuperset(plan.modules):
                     known |= set(plan.modules)
-                    warm(_harmless(plan.modules))
+                    warm(plan.modules)
+                    settle()
                 sandboxes[key].wait()
             answer = _in_fork(plan, sandboxes[key], channel.sock)
             if not answer.get("again"):

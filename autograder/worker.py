@@ -53,7 +53,7 @@ class Capped(io.TextIOBase):
         return "".join(self.parts) + more
 
 
-def make_shell(quiet_figures=False):
+def make_shell():
     """An IPython shell without history, threads or files."""
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
@@ -445,7 +445,7 @@ def main(control_fd, uid, *modules):
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     namespaces.warm([*WARM, *modules])
     shell = make_shell()
-    namespaces.warm(())
+    namespaces.settle()
     control = socket.socket(fileno=int(control_fd))
     control.set_inheritable(False)
     channel = Channel(control)

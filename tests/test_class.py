@@ -44,7 +44,6 @@ def graded(tmp_path_factory, isolate):
     return out, scores, {(row.student, row.lesson): row for row in rows}, touched
 
 
-@pytest.mark.xdist_group("class")
 @pytest.mark.parametrize(("student", "lesson"), CASES)
 def test_the_score_it_deserves(graded, isolate, student, lesson):
     out, scores, rows, _ = graded
@@ -61,7 +60,6 @@ def test_the_score_it_deserves(graded, isolate, student, lesson):
         assert expected["never"] not in raw
 
 
-@pytest.mark.xdist_group("class")
 def test_no_submission_touched_a_file_of_the_course(graded):
     assert graded[3] == []
 

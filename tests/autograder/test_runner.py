@@ -1,11 +1,14 @@
 """The two processes: what tests can ask of a student's code, and what the code cannot do to them."""
 
 import os
+import sys
 import textwrap
 from dataclasses import replace
 
+import nbformat
 import pytest
 
+from autograder import overlay
 from autograder.runner import Cell, Plan, Runner
 from autograder.sandbox import Limits
 
@@ -457,6 +460,68 @@ def test_what_submissions_share_is_read_only_whoever_runs_the_grader(grade, sand
         def writable(): return [f for f in ("/", "/dev", "/dev/shm", "/course", "/etc", "/usr") if not os.statvfs(f).f_flag & os.ST_RDONLY]
     """
     assert grade(code, "assert writable() == []", isolate=True)[1].message == ""
+
+
+def test_nothing_of_one_submissions_network_is_left_for_the_next(grade, sandboxed):
+    """Neither an open name, whose owner gives back much memory while it dies, nor a port that was used just now."""
+    taken = """
+        import os, socket, time, numpy as np
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                s = socket.socket(socket.AF_UNIX); s.bind("\\0meet"); s.listen(); hold = np.ones(20_000_000); time.sleep(60)
+            os._exit(0)
+        def taken(): return True
+    """
+    free = """
+        import socket
+        def free():
+            with socket.socket(socket.AF_UNIX) as s: s.bind("\\0meet")
+            with socket.socket() as s:
+                try: s.connect(("127.0.0.1", 4242))
+                except OSError as error: return type(error).__name__
+    """
+    for _ in range(3):
+        assert grade(taken, "assert taken()", isolate=True)[1].message == ""
+        assert grade(free, "assert free() == 'OSError'", isolate=True)[1].message == ""  # no route, not even to itself
+
+
+def test_the_magic_that_asks_for_pictures_stops_no_cell(grade):
+    results = grade("%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2]); x = 1", "assert x == 1")
+    assert results[1].message == "" and any("image/png" in str(output) for output in results[0].outputs)
+
+
+@pytest.mark.parametrize(
+    "line", ["import sys; sys.exit(3)", "import os; os._exit(3)", "print('a word' * 9)", "raise KeyError"]
+)
+def test_what_an_instructors_module_does_costs_nobody_points(tmp_path, monkeypatch, isolate, line, capfd):
+    (tmp_path / "odd_module.py").write_text(line)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    runner = Runner()
+    try:
+        plan = Plan([Cell("a", "run", "x = 1"), Cell("t", "test", "assert x == 1", points=1)], modules=("odd_module",))
+        assert [r.score for r in runner.run(replace(plan, limits=LIMITS, isolate=isolate))] == [None, 1]
+    finally:
+        runner.close()
+    assert "a word" not in capfd.readouterr().out
+
+
+def test_the_students_side_does_not_hear_what_only_hidden_tests_import():
+    source = nbformat.v4.new_notebook()
+    texts = [
+        "import json",
+        "### BEGIN HIDDEN TESTS\nimport secret_tool\n### END HIDDEN TESTS\nimport csv",
+        "%time 1\nimport math",
+    ]
+    marks = {"schema_version": 3, "task": False, "grade": True, "solution": False, "locked": True, "points": 1}
+    for n, text in enumerate(texts):
+        source.cells.append(nbformat.v4.new_code_cell(text))
+        if n == 1:
+            source.cells[-1].metadata["nbgrader"] = {"grade_id": "t", **marks}
+    released = overlay.release(source)
+    nb, _ = overlay.overlay(released, [], "x")
+    plan = overlay.plan(source, released, nb)
+    assert "secret_tool" in plan.modules and set(plan.given) == {"json", "csv", "math"}
 
 
 def test_without_namespaces_inside_namespaces_each_submission_has_a_sandbox_of_its_own(sandboxed, monkeypatch):

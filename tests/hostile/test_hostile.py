@@ -178,11 +178,7 @@ def harmless(tmp_path_factory, isolate):
 
 def entries(rows):
     return [
-        pytest.param(
-            entry,
-            id=f"{row.__name__.rpartition('.')[2]}-{ascii(entry.name)[1:-1]}",
-            marks=pytest.mark.xdist_group(rows[0].__name__),
-        )
+        pytest.param(entry, id=f"{row.__name__.rpartition('.')[2]}-{ascii(entry.name)[1:-1]}")
         for row in rows
         for entry in row.SUBMISSIONS
     ]
@@ -224,7 +220,6 @@ def test_what_a_malformed_or_unusual_submission_gets(harmless, entry):
     check(harmless, entry)
 
 
-@pytest.mark.xdist_group(HOSTILE[0].__name__)
 def test_one_submission_learns_nothing_of_another(hostile):
     for entry in spies.SUBMISSIONS:
         assert spies.MESSAGE not in classroom.pages(hostile.out, entry.name)[0] or entry.name == "leaves-a-message"
@@ -270,23 +265,19 @@ def test_a_value_that_cannot_be_written_costs_its_test_alone(isolate, test):
     assert scores == [None, 1, 0, 1]
 
 
-@pytest.mark.xdist_group(HOSTILE[0].__name__)
 def test_nothing_outside_is_reached(hostile):
     assert hostile.calls == [] and hostile.changed == []
 
 
-@pytest.mark.xdist_group(HOSTILE[0].__name__)
 def test_no_process_is_left(hostile):
     left = [name for name in names_of_processes() if breakers.LEFT in name or "sleep 86397" in name]
     assert left == []
 
 
-@pytest.mark.xdist_group(HOSTILE[0].__name__)
 def test_memory_and_processes_are_bounded(hostile):
     assert 0 < hostile.most_memory < MEMORY and hostile.most_processes < PROCESSES
 
 
-@pytest.mark.xdist_group(HARMLESS[0].__name__)
 def test_malformed_submissions_change_and_cost_nothing(harmless):
     assert harmless.changed == [] and harmless.most_memory < MEMORY
     assert (
@@ -296,7 +287,6 @@ def test_malformed_submissions_change_and_cost_nothing(harmless):
     assert not Path("/absolute.txt").exists() and not list(harmless.out.rglob("escaped.txt"))
 
 
-@pytest.mark.xdist_group(HARMLESS[0].__name__)
 def test_no_page_runs_or_loads_anything_in_a_browser(harmless):
     if browser.CHROMIUM is None:
         pytest.skip("Chromium is not installed: the pages were parsed, and not opened in a browser.")

@@ -14,7 +14,6 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="ONNX is not installed: pip install '.[oracle]'")
 from onnx.backend.test.loader import load_model_tests  # noqa: E402
 
-pytestmark = pytest.mark.xdist_group("onnx")  # the tests take long to load: once is enough
 NOT_RUN = {name: reason for reason, names in onnx_adapter.LEFT_OUT.items() for name in names}
 
 
