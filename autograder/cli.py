@@ -131,7 +131,10 @@ def main(argv=None):
 
 def _positive(text):
     """A positive number. argparse makes a sentence of the error."""
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is no number above 0")
     return number

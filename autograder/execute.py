@@ -25,6 +25,7 @@ from autograder.sandbox import Limits, SandboxError, require
 
 FILES_BYTES = 10 << 20
 NOTE = "> **Note from the grader.** "
+NOT_RUN = "Not run; the note at the top says why."
 NOT_ISOLATED = "This submission was graded without isolation (`--no-sandbox`)."
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -156,16 +157,23 @@ def runner() -> Runner:
     return _threads.runner
 
 
-def laid(released, cells, name, notes):
-    """A submission's cells on the student's version of the notebook (see `overlay.py`), with notes; no hidden test is in it."""
+def laid(released, cells, name, why_not):
+    """A submission's cells on the student's version of the notebook (see `overlay.py`), with notes; no hidden test is in it.
+
+    why_not: sentences that say why it cannot be run, or none.
+    """
     nb, repaired = overlay.overlay(released, cells, name)
-    for note in reversed(notes + repaired):
+    if why_not:
+        nb.metadata["autograder"] = {"not_run": True}
+    for note in reversed(why_not + repaired):
         nb.cells.insert(0, _note(note))
     return nb
 
 
 def run(nb, source, released, files, notes, limits, isolate):
     """Run what `laid` made, fill in the outputs, put `notes` at the beginning. Raises SandboxError, SetupFailed."""
+    if nb.metadata.get("autograder", {}).get("not_run"):
+        return without_run(nb)
     todo = overlay.plan(source, released, nb, files=files, limits=limits, isolate=isolate)
     results = {result.id: result for result in runner().run(todo)}
     for cell in nb.cells:
@@ -182,6 +190,14 @@ def run(nb, source, released, files, notes, limits, isolate):
     for note in notes + failed + ([] if isolate else [NOT_ISOLATED]):
         nb.cells.insert(0, _note(note))
     overlay.number(nb)
+    return nb
+
+
+def without_run(nb):
+    """What `laid` made, every test without a verdict."""
+    for cell in nb.cells:
+        if overlay.is_test(cell):
+            fill(cell, Result("", message=NOT_RUN), test=True)
     return nb
 
 

@@ -12,7 +12,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor, getgrades
 from pygments.formatters import HtmlFormatter
 
 from autograder import mistakes
-from autograder.markup import PROSE_CHARS, prose
+from autograder.markup import headings, prose
 from autograder.wording import coded
 
 CODE_CHARS = 1_000_000  # of one page, which is what colouring them takes time for
@@ -45,7 +45,7 @@ class Digest(NbGraderPreprocessor):
 
     def preprocess(self, nb, resources):
         info, heading, folded, waiting = resources["nbgrader"], "", None, 0.0
-        resources["title"] = next((heading for cell in nb.cells for heading in _headings(cell)), info["notebook"])
+        resources["title"] = nb.metadata.get("title") or info["notebook"]
         with getgrades.Gradebook(info["db_url"]) as gradebook:
             names = info["notebook"], info["assignment"], info["student"]
             for cell in nb.cells:
@@ -72,12 +72,8 @@ class Digest(NbGraderPreprocessor):
 
 
 def _headings(cell):
-    """The headings in a markdown cell of the lesson's, without their marks."""
-    if cell.cell_type != "markdown" or _of(cell, "note") or _of(cell, "own"):
-        return []
-    text = re.sub(r"^(```|~~~).*?^\1", "", cell.source[:PROSE_CHARS], flags=re.MULTILINE | re.DOTALL)
-    found = re.findall(r"^#{1,6} +(.+)$", text, re.MULTILINE)
-    return [re.sub(r"[`*]|\s#+\s*$", "", heading).strip() for heading in found]
+    """The headings in a markdown cell of the lesson's."""
+    return headings(cell.source) if cell.cell_type == "markdown" and not (_of(cell, "note") or _of(cell, "own")) else []
 
 
 def _of(cell, what):

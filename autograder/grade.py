@@ -40,7 +40,7 @@ from autograder.record import OpenGradebook, Recorder
 from autograder.runner import SetupFailed
 from autograder.sandbox import SandboxError, require
 from autograder.store import Store, alone, digest, grader, write
-from autograder.wording import duration
+from autograder.wording import duration, many
 
 LARGE = 50  # submissions; the table of a larger class would be too long to read
 
@@ -156,6 +156,8 @@ class Grading:
         if self.options.only is None:
             known = {path.name for path in (self.course / "solutions").iterdir() if path.is_dir()}
             self.skipped += intake.strays(self.submissions, known)
+        if self.say:
+            self.say(f"Looking at {many(len(todo), 'submission')}.")
         with alone(self.output / ".graded"), self._logging():
             try:
                 self._grade(todo)
@@ -192,8 +194,6 @@ class Grading:
         self.recorder = Recorder(coursedir=CourseDirectory(config=self.config), config=self.config, log=self.log)
         self.recorder.begin(self.gradebook)
         pool = self._pool(len(todo))
-        if self.say:
-            self.say(f"Looking at {len(todo):,} submissions, {pool.slots} at a time.")
         self.bar = tqdm(total=len(todo), desc="Grading", unit=" submissions", disable=None, leave=False)
         whole = False
         try:
@@ -478,7 +478,7 @@ def reason(notebook) -> list[str]:
 
 def table(rows: list[Row]) -> Table:
     """The rows as a table for a terminal."""
-    out = Table(title=f"{len(rows)} submissions", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    out = Table(title=many(len(rows), "submission"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     out.add_column("student", overflow="fold", max_width=30)
     out.add_column("lesson", no_wrap=True)
     for name in ("score", "of", "to mark"):
@@ -499,7 +499,7 @@ def table(rows: list[Row]) -> Table:
 def summary(report) -> str:
     """A run in a sentence."""
     graded, ran, found = report["graded"], report["ran"], report["submissions"]
-    parts = [f"Graded {graded:,} of {found:,} submissions in {duration(report['seconds'])}"]
+    parts = [f"Graded {graded:,} of {many(found, 'submission')} in {duration(report['seconds'])}"]
     if ran:
         parts[0] += f", {report['slots']} at a time (their code and tests: {duration(report['core_seconds'])})"
     if graded > ran:

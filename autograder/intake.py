@@ -31,14 +31,22 @@ def find(submissions: Path, lessons, only=None) -> tuple[list[Handed], list[str]
         raise Problem(
             f"There is no folder {submissions}; give the folder that holds STUDENT/LESSON/LESSON.ipynb with --submissions."
         )
-    students = sorted(p.name for p in submissions.iterdir() if p.is_dir() and not p.name.startswith((".", "_")))
+    folders = sorted(p.name for p in submissions.iterdir() if p.is_dir() and p.name != "__MACOSX")
+    students = [name for name in folders if not name.startswith(".") and name.isprintable()]
     for name in only or ():
         if name not in students:
             raise Problem(
                 f"There is no folder for the student {name!r} in {submissions}; there are: {_some(students) or 'none'}."
             )
     found, skipped = [], []
+    for name in sorted(set(folders).difference(students)) if only is None else ():
+        if any((submissions / name / lesson).is_dir() for lesson in lessons):
+            skipped.append(
+                f"{_shown(name)}: no student's name begins with a dot or holds what cannot be shown; rename the folder."
+            )
     for name in students if only is None else sorted(set(only)):
+        if not any((submissions / name).iterdir()):
+            skipped.append(f"{name}: the folder is empty.")
         for lesson in lessons:
             folder = submissions / name / lesson
             if folder.is_symlink():
@@ -50,6 +58,11 @@ def find(submissions: Path, lessons, only=None) -> tuple[list[Handed], list[str]
                 else:
                     found.append(Handed(name, lesson, folder, chosen, [note] if note else []))
     return found, skipped
+
+
+def _shown(text):
+    """Without the characters that no terminal shows, such as a line break."""
+    return "".join(filter(str.isprintable, text))
 
 
 def _some(names, most=20):
@@ -65,9 +78,9 @@ def strays(submissions: Path, known) -> list[str]:
     found = [*submissions.glob("*.ipynb"), *submissions.glob("*/*.ipynb")]
     found += [path for path in submissions.glob("*/*/*.ipynb") if path.parent.name not in known]
     paths = [path.relative_to(submissions) for path in found if path.is_file()]
-    paths = [path for path in paths if not path.parts[0].startswith((".", "_")) or len(path.parts) == 1]
+    paths = [path for path in paths if path.parts[0] not in ("__MACOSX", ".ipynb_checkpoints")]
     lines = [f"{path}: it should be at STUDENT/LESSON/LESSON.ipynb, with the name of a lesson." for path in paths]
-    return sorted("".join(filter(str.isprintable, line)) for line in lines)
+    return sorted(map(_shown, lines))
 
 
 def choose(folder: Path, lesson: str):
@@ -78,12 +91,12 @@ def choose(folder: Path, lesson: str):
     if folder / f"{lesson}.ipynb" in right:
         right = [folder / f"{lesson}.ipynb"]
     if len(right) == 1:
-        others = ", ".join("".join(filter(str.isprintable, str(p.relative_to(folder)))) for p in found if p != right[0])
+        others = ", ".join(_shown(str(p.relative_to(folder))) for p in found if p != right[0])
         return right[0], f"also handed in, not graded: {others}" if others else ""
     if len(right) > 1:
         return None, f"there are {len(right)} notebooks named {lesson}.ipynb; leave the one that counts."
     if len(found) == 1:
-        return found[0], f"handed in as {''.join(filter(str.isprintable, found[0].name))}"
+        return found[0], f"handed in as {_shown(found[0].name)}"
     return None, f"there is no {lesson}.ipynb" + (
         f" among its {len(found)} notebooks; rename the one that counts." if found else "."
     )
@@ -132,6 +145,6 @@ def copy(folder: Path, chosen: Path, target: Path, lesson: str) -> list[str]:
         odd.append(stamp.name)
     notes = ["Links, devices and unreadable times were left out."] if odd else []
     if large:
-        names = ", ".join("".join(filter(str.isprintable, name)) for name in large[:3]) + " and more" * (len(large) > 3)
+        names = ", ".join(_shown(name) for name in large[:3]) + " and more" * (len(large) > 3)
         notes.append(f"Files beside a notebook may have {BESIDE_BYTES >> 20} MB together; left out: {names}.")
     return notes

@@ -45,6 +45,16 @@ def mathml(text: str) -> str:
     return _MATH.sub(replace, text)
 
 
+def headings(text: str) -> list[str]:
+    """The headings of a markdown text, without their marks.
+
+    >>> headings("# Lesson `one`\\n```\\n# a comment\\n```\\n## Its end ##")
+    ['Lesson one', 'Its end']
+    """
+    text = re.sub(r"^(```|~~~).*?^\1", "", text[:PROSE_CHARS], flags=re.MULTILINE | re.DOTALL)
+    return [re.sub(r"[`*]|\s#+\s*$", "", found).strip() for found in re.findall(r"^#{1,6} +(.+)$", text, re.MULTILINE)]
+
+
 _TEXT = "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s span strong sub"
 _TEXT += " summary sup table tbody td th thead tr ul"
 _FORMULAS = "math mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover"

@@ -25,6 +25,7 @@ from nbgrader.preprocessors import (
     LockCells,
 )
 
+from autograder.markup import headings
 from autograder.runner import Cell, Plan
 
 MAX_BYTES = 20 << 20
@@ -157,6 +158,8 @@ def overlay(released: nbformat.NotebookNode, cells: list[Found], name: str) -> t
             f"The submission has more than {OWN_CELLS:,} cells of its own; the last {left_out:,} were left out."
         )
     nb = nbformat.v4.new_notebook(metadata=copy.deepcopy(released.metadata))
+    prose = [cell.source for cell in released.cells if cell.cell_type == "markdown"]
+    nb.metadata["title"] = next((heading for text in prose for heading in headings(text)), name)  # whatever theirs says
     nb.cells.extend(extras.pop("", []))
     missing = []
     for cell in released.cells:

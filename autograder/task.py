@@ -54,29 +54,28 @@ def grade(packed: bytes, submission: Submission) -> dict:
     """The graded notebook, as nbgrader keeps it, and the seconds it took. Raises SandboxError, SetupFailed."""
     started = time.monotonic()
     lesson, source, released = _unpacked(packed)
-    nb = _laid(lesson, released, submission)
+    cells, why_not = _read(lesson, submission)
+    nb = execute.laid(released, cells, lesson.name, why_not)
     nb = execute.run(nb, source, released, submission.files, submission.notes, lesson.limits, lesson.isolate)
     return {"notebook": nbformat.writes(nb), "seconds": time.monotonic() - started}
-
-
-def _laid(lesson, released, submission, *notes):
-    cells, notes = [], [*notes, submission.problem] if submission.problem else [*notes]
-    if not submission.problem:
-        try:
-            cells = overlay.parse(submission.notebook, f"{lesson.name}.ipynb")
-        except overlay.Unreadable as problem:
-            notes.append(str(problem))
-    return execute.laid(released, cells, lesson.name, notes)
 
 
 def failed(packed: bytes, submission: Submission, sentence: str) -> dict:
     """The result of a submission that could not be run: no test has a verdict, and a note says why."""
     lesson, _, released = _unpacked(packed)
-    nb = _laid(lesson, released, submission, sentence)
-    for cell in nb.cells:
-        if cell.cell_type == "code":
-            execute.fill(cell, execute.Result("", message=sentence), overlay.is_test(cell))
+    cells, why_not = _read(lesson, submission)
+    nb = execute.without_run(execute.laid(released, cells, lesson.name, [sentence, *why_not]))
     return {"notebook": nbformat.writes(nb), "seconds": 0.0}
+
+
+def _read(lesson, submission):
+    """The cells of a submission, and why there are none."""
+    if submission.problem:
+        return [], [submission.problem]
+    try:
+        return overlay.parse(submission.notebook, f"{lesson.name}.ipynb"), []
+    except overlay.Unreadable as problem:
+        return [], [str(problem)]
 
 
 def ready(version: str, isolate: bool) -> str:

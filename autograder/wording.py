@@ -19,6 +19,15 @@ def coded(text: str) -> str:
     )
 
 
+def many(count: int, things: str) -> str:
+    """How many of them: "1 submission", "2,000 submissions".
+
+    >>> many(1, "submission"), many(2000, "submission")
+    ('1 submission', '2,000 submissions')
+    """
+    return f"{count:,} {things}{'s' * (count != 1)}"
+
+
 def duration(seconds: float) -> str:
     """How long, in a short form.
 

@@ -167,7 +167,7 @@ def cluster(parent, name, nb, n, rounds=3):
     dask = [sys.executable, "-m"]
     line = [*dask, "distributed.cli.dask_scheduler", "--port=0", "--no-dashboard", f"--scheduler-file={file}"]
     scheduler = subprocess.Popen([*line, "--host=127.0.0.1"], **quiet)
-    while not file.exists():
+    while not (file.exists() and file.stat().st_size):  # made first, then written
         time.sleep(0.1)
     address = json.loads(file.read_text())["address"]
     times = {1: [], 2: []}

@@ -391,7 +391,7 @@ def cluster(workers=2):
     )
     started = [scheduler]
     try:
-        while not folder.exists():
+        while not (folder.exists() and folder.stat().st_size):  # made first, then written
             assert scheduler.poll() is None
             time.sleep(0.1)
         address = json.loads(folder.read_text())["address"]

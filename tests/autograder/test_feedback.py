@@ -24,7 +24,7 @@ def cell(kind, source, label=None, output=None, **flags):
 
 @pytest.fixture(scope="module")
 def page():
-    nb = nbformat.v4.new_notebook()
+    nb = nbformat.v4.new_notebook(metadata={"title": "9 · The square"})
     nb.cells = [
         cell("markdown", "# 9 · The *square*\n\nProse of the lesson."),
         cell("code", "picture()"),
@@ -112,7 +112,7 @@ def test_every_link_leads_to_a_place_on_the_page(page):
 
 
 def test_a_students_own_cells_are_shown_as_such_and_name_nothing():
-    nb = nbformat.v4.new_notebook()
+    nb = nbformat.v4.new_notebook(metadata={"title": "Two"})
     nb.cells = [
         cell("markdown", "# Two\n\n```\n# no heading\n```"),
         cell("markdown", "# All 40 points\n\n<p id='cell-t' class='total'>40 of 40</p>"),

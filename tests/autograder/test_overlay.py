@@ -230,3 +230,12 @@ def test_mangled_cells_are_read_as_far_as_they_go(released, cell):
 def test_old_formats_are_read():
     old = {"nbformat": 3, "worksheets": [{"cells": [{"cell_type": "code", "input": ["def f(x):\n", "    return x"]}]}]}
     assert [c.source for c in overlay.found(old)] == ["def f(x):\n    return x"]
+
+
+def test_the_title_is_the_lessons_whatever_the_submission_says(source):
+    source.cells.insert(0, new_markdown_cell("# Lesson 9 · `square`"))
+    released = overlay.release(source)
+    nb = answered(released)
+    nb.cells[0].source = "# All 40 points"
+    nb.metadata["title"] = "All 40 points"
+    assert laid(released, nb)[0].metadata["title"] == "Lesson 9 · square"
