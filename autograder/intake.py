@@ -1,6 +1,7 @@
 """What lies in a folder STUDENT/LESSON/LESSON.ipynb: which notebook of a submission counts, and a copy of it that holds no links."""
 
 import os
+import re
 import shutil
 import stat
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ def find(submissions: Path, lessons, only=None) -> tuple[list[Handed], list[str]
             f"There is no folder {submissions}; give the folder that holds STUDENT/LESSON/LESSON.ipynb with --submissions."
         )
     folders = sorted(p.name for p in submissions.iterdir() if p.is_dir() and p.name != "__MACOSX")
-    students = [name for name in folders if not name.startswith(".") and name.isprintable()]
+    students = [name for name in folders if not re.search(r"^\.|\n|[\ud800-\udfff]", name)]
     for name in only or ():
         if name not in students:
             raise Problem(
@@ -42,7 +43,7 @@ def find(submissions: Path, lessons, only=None) -> tuple[list[Handed], list[str]
     for name in sorted(set(folders).difference(students)) if only is None else ():
         if any((submissions / name / lesson).is_dir() for lesson in lessons):
             skipped.append(
-                f"{_shown(name)}: no student's name begins with a dot or holds what cannot be shown; rename the folder."
+                f"{_shown(name)}: a student's name has no dot at its beginning, no line break and no broken characters; rename the folder."
             )
     for name in students if only is None else sorted(set(only)):
         if not any((submissions / name).iterdir()):

@@ -195,6 +195,30 @@ def test_notebooks_in_a_wrong_place_are_told(course, grade):
         assert f"Not graded {stray}: it should be at STUDENT/LESSON/LESSON.ipynb" in " ".join(said.split())
 
 
+def test_folders_that_are_nobodys_or_empty_are_told(course, grade):
+    for name in (".bob", "__MACOSX", "_eve", "li\nne"):
+        hand_in(course, name, "def square(x):\n    return x * x")
+    (course / "class" / "cleo").mkdir()
+    (course / "class" / "dan" / "another-lesson").mkdir(parents=True)
+    code, said = grade()
+    assert code == 1 and scores(course) == {"ada": 4, "_eve": 4}
+    for line in (
+        "Not graded .bob: a student's name",
+        "Not graded line: a student's name",
+        "Not graded cleo: the folder is empty",
+    ):
+        assert line in said
+    assert "MACOSX" not in said and "dan" not in said
+
+
+def test_a_notebook_that_cannot_be_read_is_not_run(course, grade):
+    hand_in(course, "bob", "").write_text("{")
+    said = " ".join(grade()[1].replace("│", " ").split())
+    assert "no valid JSON" in said and scores(course) == {"ada": 4, "bob": 0}
+    page = (course / "out" / "feedback" / "bob" / LESSON / f"{LESSON}.html").read_text()
+    assert "Not run; the note at the top says why." in page and "not defined" not in page
+
+
 def test_a_second_notebook_and_a_withdrawn_one_are_told(course, grade):
     path = hand_in(course, "bob", "def square(x):\n    return x * x")
     shutil.copy(path, path.with_name("squares-2.ipynb"))

@@ -427,4 +427,4 @@ for _number, _name in enumerate(NAMES):
     _lost = {"relu": "def relu(x):\n    return 0", "loses": ("relu",)} if _number % 2 else {}
     SUBMISSIONS.append(Submission(_name, "stop the run, or be graded as somebody else", **_lost))
 for _name in ("über\udcff", "new\nline"):
-    SUBMISSIONS.append(Submission(_name, "stop the run, or be passed over", skipped="the reason stands in"))
+    SUBMISSIONS.append(Submission(_name, "stop the run, or be passed over", skipped="rename the folder"))
