@@ -5,14 +5,13 @@ from pathlib import Path
 
 from nbconvert.exporters import HTMLExporter, TemplateExporter
 from nbconvert.filters.ansi import strip_ansi
-from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor, getgrades
-from pygments.formatters import HtmlFormatter
 
 from autograder import mistakes
-from autograder.markup import headings, prose
+from autograder.markup import COLOURS, coloured, prose
+from autograder.overlay import headings
 from autograder.wording import coded
 
 CODE_CHARS = 1_000_000  # of one page, which is what colouring them takes time for
@@ -67,7 +66,7 @@ class Digest(NbGraderPreprocessor):
                         cell.metadata.nbgrader["waits"] = True
                         waiting += grade.max_score
         resources["waiting"] = waiting
-        resources["colours"] = HtmlFormatter(style="default").get_style_defs(".highlight")
+        resources["colours"] = COLOURS
         return nb, resources
 
 
@@ -98,10 +97,7 @@ class FeedbackExporter(HTMLExporter):
 
     def from_notebook_node(self, nb, resources=None, **kwargs):
         """As HTMLExporter does it, but that the finished page is not parsed again to describe pictures that lack words."""
-        language = nb.metadata.get("language_info", {})
-        lexer = language.get("pygments_lexer", language.get("name"))
         resources = self._init_resources(resources)
-        self.register_filter("highlight_code", Highlight2HTML(pygments_lexer=lexer, parent=self))
         kinds = WidgetsDataTypeFilter(notebook_metadata=self._nb_metadata, parent=self, resources=resources)
         self.register_filter("filter_data_type", kinds)
         page, resources = TemplateExporter.from_notebook_node(self, nb, resources, **kwargs)
@@ -122,4 +118,5 @@ def configure(c):
         "markdown2html": prose,
         "strip_files_prefix": _as_it_is,
         "coded": coded,
+        "coloured": coloured,
     }  # all markdown on nbgrader's pages

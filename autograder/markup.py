@@ -12,6 +12,9 @@ import bleach
 from jinja2 import pass_context
 from latex2mathml.converter import convert
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
 
 CELL_SECONDS, PAGE_SECONDS = 5, 20  # of work on the prose of one cell, and of one page
 PROSE_CHARS = 200_000  # of one cell; longer ones are shown as they are
@@ -45,14 +48,22 @@ def mathml(text: str) -> str:
     return _MATH.sub(replace, text)
 
 
-def headings(text: str) -> list[str]:
-    """The headings of a markdown text, without their marks.
+_FORMATTER = HtmlFormatter()
+COLOURS = _FORMATTER.get_style_defs(".highlight")
 
-    >>> headings("# Lesson `one`\\n```\\n# a comment\\n```\\n## Its end ##")
-    ['Lesson one', 'Its end']
+
+def coloured(code: str) -> str:
+    """Python as HTML, with classes for which `COLOURS` has the colours.
+
+    >>> coloured("return 1")
+    '<div class="highlight"><pre><span></span><span class="k">return</span> <span class="mi">1</span>\\n</pre></div>\\n'
     """
-    text = re.sub(r"^(```|~~~).*?^\1", "", text[:PROSE_CHARS], flags=re.MULTILINE | re.DOTALL)
-    return [re.sub(r"[`*]|\s#+\s*$", "", found).strip() for found in re.findall(r"^#{1,6} +(.+)$", text, re.MULTILINE)]
+    return highlight(code or " ", _lexer(), _FORMATTER)
+
+
+@functools.cache
+def _lexer():
+    return get_lexer_by_name("ipython3")  # which Pygments looks for among all that is installed
 
 
 _TEXT = "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s span strong sub"

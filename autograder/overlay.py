@@ -10,6 +10,7 @@ import copy
 import itertools
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,6 @@ from nbgrader.preprocessors import (
     LockCells,
 )
 
-from autograder.markup import headings
 from autograder.runner import Cell, Plan
 
 MAX_BYTES = 20 << 20
@@ -178,6 +178,16 @@ def overlay(released: nbformat.NotebookNode, cells: list[Found], name: str) -> t
         notes.append("These cells were missing from the submission: " + ", ".join(missing) + ".")
     number(nb)
     return nb, notes
+
+
+def headings(text: str) -> list[str]:
+    """The headings of a markdown text, without their marks.
+
+    >>> headings("# Lesson `one`\\n```\\n# a comment\\n```\\n## Its end ##")
+    ['Lesson one', 'Its end']
+    """
+    text = re.sub(r"^(```|~~~).*?^\1", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [re.sub(r"[`*]|\s#+\s*$", "", found).strip() for found in re.findall(r"^#{1,6} +(.+)$", text, re.MULTILINE)]
 
 
 def number(nb):

@@ -27,7 +27,7 @@ from nbgrader.api import (
 from nbgrader.converters import Autograde, autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import latesubmissions, saveautogrades
-from sqlalchemy import insert, select, text
+from sqlalchemy import bindparam, insert, select, text
 from sqlalchemy.exc import OperationalError
 from traitlets.utils.importstring import import_item
 
@@ -40,15 +40,15 @@ api.get_alembic_version = functools.cache(lambda: ScriptDirectory(dbutil.ALEMBIC
 INDICES = {"grade": "notebook_id", "comment": "notebook_id", "submitted_notebook": "assignment_id"}
 
 
-def _once(find):
-    """What was found is not looked for again until the changes are saved."""
+def _once(find, of_course=False):
+    """What was found is not looked for again until the changes are saved; what belongs to the course, ever."""
 
     @functools.wraps(find)
     def found(self, *names):
-        key = find.__name__, *names
-        if key not in self._found:
-            self._found[key] = find(self, *names)
-        return self._found[key]
+        known, key = self._of_course if of_course else self._found, (find.__name__, *names)
+        if key not in known:
+            known[key] = find(self, *names)
+        return known[key]
 
     return found
 
@@ -56,18 +56,19 @@ def _once(find):
 class OpenGradebook(Gradebook):
     """A gradebook that stays open, whose changes wait for `save`, and which reads a submission's rows once for all its cells."""
 
-    find_assignment = _once(Gradebook.find_assignment)
-    find_notebook = _once(Gradebook.find_notebook)
+    find_assignment = _once(Gradebook.find_assignment, of_course=True)
+    find_notebook = _once(Gradebook.find_notebook, of_course=True)
     find_student = _once(Gradebook.find_student)
     find_submission = _once(Gradebook.find_submission)
     find_submission_notebook = _once(Gradebook.find_submission_notebook)
 
     def __init__(self, url: str, course_id: str):
-        self._rows, self._names, self._found, self._forms = {}, {}, {}, {}
+        self._rows, self._names, self._found, self._of_course, self._forms = {}, {}, {}, {}, {}
         super().__init__(url + "?timeout=60", course_id)  # seconds that Formgrader may take to finish its own writing
         for table, column in INDICES.items():  # nbgrader looks for rows by these; without them, among all of the class
             self.db.execute(text(f"CREATE INDEX IF NOT EXISTS {table}_by_{column} ON {table} ({column})"))
         self.db.commit()
+        self.db().expire_on_commit = False
         self.db.commit = lambda: None  # what is asked for next is still found: a query writes first
 
     def close(self):
@@ -77,14 +78,18 @@ class OpenGradebook(Gradebook):
         super().close()
 
     def save(self):
+        """Write a submission's changes at once, and let go of its rows."""
         self.db().commit()
-        self.forget()
+        for row in list(self.db):
+            if not isinstance(row, (Assignment, Notebook, BaseCell)):
+                self.db.expunge(row)
+        self._rows, self._found = {}, {}
 
     def forget(self):
         """Give up what was not saved, and read everything anew."""
         self.db().rollback()
         self.db.expunge_all()
-        self._rows, self._found = {}, {}
+        self._rows, self._found, self._of_course = {}, {}, {}
 
     def add_submission(self, assignment, student, **columns):
         """As nbgrader's, with a row for every cell; a class of thousands feels that here they are written at once."""
@@ -99,7 +104,7 @@ class OpenGradebook(Gradebook):
                 )
                 for notebook in self.find_assignment(assignment).notebooks
             ]
-        columns |= {"assignment_id": self.find_assignment(assignment).id, "student_id": self.find_student(student).id}
+        columns |= {"assignment_id": self.find_assignment(assignment).id, "student_id": student}
         self.db.flush()
         submission = self._insert(SubmittedAssignment, [columns])[0]
         for notebook, graded, commented in self._forms[assignment]:
@@ -137,27 +142,13 @@ class OpenGradebook(Gradebook):
         """What the gradebook has, one by one: yields (student, {"grades": {cell: [score, points, needs a person]}, "comments":
         {cell: text}, "penalty": points, "due": time}).
         """
-        where = [Assignment.name == lesson, Notebook.name == lesson]
-        if student is not None:
-            where.append(SubmittedAssignment.student_id == student)
-
-        def rows(*columns, kind=None):
-            query = select(SubmittedAssignment.student_id, *columns).select_from(SubmittedNotebook)
-            query = query.join(SubmittedNotebook.assignment).join(SubmittedAssignment.assignment)
-            query = query.join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
-            if kind is not None:
-                query = query.join(kind, kind.notebook_id == SubmittedNotebook.id).join(
-                    BaseCell, BaseCell.id == kind.cell_id
-                )
-            query = query.where(*where).order_by(SubmittedAssignment.student_id)
-            return groupby(self.db.execute(query.execution_options(yield_per=500)), itemgetter(0))
-
-        grades = rows(BaseCell.name, Grade.score, Grade.max_score, Grade.needs_manual_grade, kind=Grade)
-        comments = rows(BaseCell.name, Comment.comment, kind=Comment)
+        names = {"lesson": lesson, "student": student}
+        grades, comments, late = (
+            groupby(self.db.execute(query, names), itemgetter(0)) for query in _queries(one=student is not None)
+        )
         by_name = {"grades": next(grades, None), "comments": next(comments, None)}
         following = {"grades": grades, "comments": comments}
-        late = SubmittedNotebook.late_submission_penalty, Assignment.duedate, SubmittedAssignment.extension
-        for name, ((_, penalty, due, extension),) in ((name, list(found)) for name, found in rows(*late)):
+        for name, ((_, penalty, due, extension),) in ((name, list(found)) for name, found in late):
             said = {"grades": {}, "comments": {}, "penalty": penalty, "due": str((due, extension))}
             for part in following:
                 if by_name[part] is not None and by_name[part][0] == name:
@@ -165,6 +156,30 @@ class OpenGradebook(Gradebook):
                         said[part][label] = values if part == "grades" else values[0]
                     by_name[part] = next(following[part], None)
             yield name, said
+
+
+@functools.cache
+def _queries(one):
+    """What `says` asks for: grades, comments, and what tells a penalty; of one student or of all, in one order."""
+
+    def query(*columns, kind=None):
+        asked = select(SubmittedAssignment.student_id, *columns).select_from(SubmittedNotebook)
+        asked = asked.join(SubmittedNotebook.assignment).join(SubmittedAssignment.assignment)
+        asked = asked.join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
+        if kind is not None:
+            asked = asked.join(kind, kind.notebook_id == SubmittedNotebook.id).join(
+                BaseCell, BaseCell.id == kind.cell_id
+            )
+        asked = asked.where(Assignment.name == bindparam("lesson"), Notebook.name == bindparam("lesson"))
+        if one:
+            asked = asked.where(SubmittedAssignment.student_id == bindparam("student"))
+        return asked.order_by(SubmittedAssignment.student_id).execution_options(yield_per=500)
+
+    return (
+        query(BaseCell.name, Grade.score, Grade.max_score, Grade.needs_manual_grade, kind=Grade),
+        query(BaseCell.name, Comment.comment, kind=Comment),
+        query(SubmittedNotebook.late_submission_penalty, Assignment.duedate, SubmittedAssignment.extension),
+    )
 
 
 class Recorder(Autograde):
@@ -188,12 +203,12 @@ class Recorder(Autograde):
             with _shared(self.gradebook):
                 self.convert_notebooks()
             self.gradebook.save()
-        except NbGraderException as error:
-            if isinstance(error.__context__, OperationalError):
+        except BaseException as error:
+            self.gradebook.forget()
+            if isinstance(error, NbGraderException) and isinstance(error.__context__, OperationalError):
                 raise error.__context__ from None
             raise
         finally:
-            self.gradebook.forget()
             os.chdir(here)
 
     def init_assignment(self, assignment_id, student_id):

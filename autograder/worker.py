@@ -278,6 +278,21 @@ def _hook_class(base):
     return Recorder
 
 
+def rehearse(shell):
+    """Run a first cell and a first call, which load and make much that later ones find, and forget what they left."""
+    names, handler = dict(shell.user_ns), signal.getsignal(signal.SIGINT)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        worker = Worker(shell, theirs)
+        worker.do_cell("def f(x):\n    return x\nprint(f(1))", quiet=False)
+        worker.do_op("call", [shell.user_ns["f"], 1.5], {})
+    signal.signal(signal.SIGINT, handler)
+    shell.user_ns.clear()
+    shell.user_ns.update(names)
+    del shell.user_ns["In"][1:]
+    shell.execution_count = 1
+
+
 def _call(function, *args, **kwargs):
     return function(*args, **kwargs)
 
@@ -445,6 +460,7 @@ def main(control_fd, uid, *modules):
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     namespaces.warm([*WARM, *modules])
     shell = make_shell()
+    rehearse(shell)
     namespaces.settle()
     control = socket.socket(fileno=int(control_fd))
     control.set_inheritable(False)
