@@ -22,6 +22,8 @@ class Stopped(BaseException):
 class Missing(NameError):
     """The notebook does not define the name."""
 
+    __module__, __qualname__ = "builtins", "NameError"  # the name by which a message calls it
+
 
 def _sync(old, new):
     """Bring a change made in place on the other side to the object that was passed."""

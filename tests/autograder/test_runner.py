@@ -486,6 +486,28 @@ def test_nothing_of_one_submissions_network_is_left_for_the_next(grade, sandboxe
         assert grade(free, "assert free() == 'OSError'", isolate=True)[1].message == ""  # no route, not even to itself
 
 
+def test_a_name_that_is_missing_is_told_without_a_word_of_the_graders(grade):
+    test = """
+        try: f(1)
+        except NameError as error:
+            import traceback
+            raise AssertionError("".join(traceback.format_exception_only(error)))
+    """
+    message = grade("x = 1", test)[1].message
+    assert "NameError: `f` is not defined in the notebook" in message and "autograder" not in message
+    assert "should define it is empty" in grade("x = 1", "assert f(1)")[1].message
+
+
+def test_a_notebook_begins_with_nothing_in_it(grade):
+    """Nothing is left of what the template rehearsed."""
+    results = grade(
+        "names = [name for name in globals() if not name.startswith('_')]\ncells, out, last = list(In), dict(Out), _",
+        "assert [*names] == ['In', 'Out', 'get_ipython', 'exit', 'quit', 'open'], names\n"
+        "assert len(cells) == 2 and 'globals' in cells[1] and out == {} and last == ''",
+    )
+    assert results[1].message == "" and results[0].outputs == []
+
+
 def test_the_magic_that_asks_for_pictures_stops_no_cell(grade):
     results = grade("%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2]); x = 1", "assert x == 1")
     assert results[1].message == "" and any("image/png" in str(output) for output in results[0].outputs)
