@@ -25,7 +25,6 @@ from nbgrader import utils
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.plugins.export import CsvExportPlugin
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -33,7 +32,7 @@ from sqlalchemy.exc import OperationalError, SAWarning
 from tqdm import tqdm
 from traitlets.config import Config, PyFileConfigLoader
 
-from autograder import batch, execute, intake, overlay, pages, task
+from autograder import batch, execute, grades_csv, intake, overlay, pages, task
 from autograder.graded import what_was_wrong
 from autograder.problem import Problem
 from autograder.record import OpenGradebook, Recorder
@@ -204,9 +203,7 @@ class Grading:
                 self._done(call.about, call.function, outcome)
             if self.options.only is None:
                 self.rows += withdrawn(self.before, todo, self.skipped)
-            exporter = CsvExportPlugin(config=self.config)
-            exporter.log, exporter.to = self.log, str(self.output / "grades.csv")
-            exporter.export(self.gradebook)
+            write(self.output / "grades.csv", grades_csv.text(self.gradebook))
             whole = True
         finally:
             self.bar.close()
@@ -289,7 +286,9 @@ class Grading:
     def _opened(self, handed, files=(), notes=()):
         path = self.output / "submitted" / handed.student / handed.lesson / f"{handed.lesson}.ipynb"
         try:
-            return task.Submission(overlay.content(path), "", dict(files), list(notes))
+            return task.Submission(
+                overlay.content(path if path.exists() else handed.notebook), "", dict(files), list(notes)
+            )
         except overlay.Unreadable as problem:
             return task.Submission(b"", str(problem), dict(files), list(notes))
 

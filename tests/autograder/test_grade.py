@@ -1,12 +1,16 @@
 """`autograder grade` as an instructor meets it: bad input gets one sentence and loses nothing."""
 
+import csv
 import json
+import logging
 import os
 import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbgrader.api import Gradebook
+from nbgrader.plugins.export import CsvExportPlugin
 
 from autograder import cli
 
@@ -209,6 +213,39 @@ def test_folders_that_are_nobodys_or_empty_are_told(course, grade):
     ):
         assert line in said
     assert "MACOSX" not in said and "dan" not in said
+
+
+def test_a_renamed_notebook_is_graded_where_it_lies(course, isolate):
+    """As after `collect`, which puts submissions where nbgrader looks for them."""
+    hand_in(course, "bob", "def square(x):\n    return x * x", name="my homework.ipynb")
+    (course / "class").rename(course / "submitted")
+    assert cli.main(["grade", LESSON, *([] if isolate else ["--no-sandbox"])]) == 0
+    rows = list(csv.DictReader((course / "grades.csv").open()))
+    assert {row["student_id"]: float(row["score"]) for row in rows} == {"ada": 4, "bob": 4}
+
+
+def test_who_handed_in_nothing_has_no_score(course, grade):
+    shutil.copytree(course / "solutions" / LESSON, course / "solutions" / "cubes")
+    (course / "solutions" / "cubes" / f"{LESSON}.ipynb").rename(course / "solutions" / "cubes" / "cubes.ipynb")
+    path = hand_in(course, "bob", "def square(x):\n    return x * x")
+    (course / "class" / "bob" / "cubes").mkdir()
+    path.rename(course / "class" / "bob" / "cubes" / "cubes.ipynb")
+    grade()
+    grade(lesson="cubes")
+    rows = {
+        (row["student_id"], row["assignment"]): row for row in csv.DictReader((course / "out" / "grades.csv").open())
+    }
+    assert {key: row["score"] for key, row in rows.items()} == {
+        ("ada", LESSON): "4.0", ("ada", "cubes"): "", ("bob", LESSON): "", ("bob", "cubes"): "4.0",
+    }  # fmt: skip
+    theirs = course / "theirs.csv"
+    exporter = CsvExportPlugin()
+    exporter.log, exporter.to = logging.getLogger("test"), str(theirs)
+    with Gradebook(f"sqlite:///{course / 'out' / 'gradebook.db'}") as gradebook:
+        exporter.export(gradebook)
+    for theirs_row in csv.DictReader(theirs.open()):
+        ours = rows[theirs_row["student_id"], theirs_row["assignment"]]
+        assert list(ours) == list(theirs_row) and (ours["score"] == "" or ours == theirs_row)
 
 
 def test_a_notebook_that_cannot_be_read_is_not_run(course, grade):
