@@ -31,32 +31,35 @@ from .memory import runs, scratch
 POINTS = {6: (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2), 8: (0, 1, -1, 2, -2, 1 / 2, -1 / 2)}  # and infinity
 OUTPUTS = {2: 5, 3: 4, 4: 3, 5: 4}  # how many at once, for a filter of so many weights
 TILES = 192  # fewer rows than this make a product slow
+FILTERS = 16 << 20  # bytes of the filters at so many points as are worked on at once
 LINE = 512  # numbers in one pixel of all images: fewer make the steps along a row slow
 
 
 def forward(x, w, layer):
     """out (N, OH, OW, K) of x (N, H, W, C) and square filters w (K, C, r, r), at stride 1."""
-    return _correlate(x, _at_points(w).swapaxes(1, 2), w.shape[2], layer.padding)
+    return _correlate(x, lambda some: _at_points(w, some).swapaxes(1, 2), layer)
 
 
 def input_gradient(dout, w, layer):
     """dx: the forward pass of dout with the filters turned by 180°, which turns the columns of G."""
-    return _correlate(dout, _at_points(w, turned=True), w.shape[2], layer.backwards.padding)
+    return _correlate(dout, lambda some: _at_points(w, some, turned=True), layer.backwards)
 
 
 def weight_gradient(x, dout, layer):
     """dw (K, C, r, r). Each of the three steps is linear, so the way back is the transposed steps in reverse."""
     r = layer.kernel[0]
     at, _, bt = cook_toom(r, x.dtype)
-    m, points = at.shape
+    plane = _plane(r, x.dtype)
     (_, oh, ow, filters), channels = dout.shape, x.shape[3]
-    total = np.zeros((points * points, filters, channels), x.dtype)
-    part = np.empty_like(total)
-    for images, rows in _pieces(len(x), oh, ow, m, points, max(channels, filters), x.itemsize):
-        pixels = _tiles(x[images], bt, m, layer.padding, rows, ow, "x")
-        gradients = _tiles(dout[images], at.T, m, (0, 0), rows, ow, "dout")
-        total += np.matmul(gradients.swapaxes(1, 2), pixels, out=part)
-    return (total.reshape(points * points, -1).T @ _plane(r, x.dtype)).reshape(filters, channels, r, r)
+    dw = np.zeros((r * r, filters * channels), x.dtype)
+    for images, rows in _pieces(len(x), oh, ow, *at.shape, max(channels, filters), x.itemsize):
+        pixels = _tiles(x[images], bt, len(at), layer.padding, rows, ow, "x")
+        gradients = _tiles(dout[images], at.T, len(at), (0, 0), rows, ow, "dout")
+        for some in _points_at_once(len(plane), dw[0].nbytes):
+            part = scratch("part", (len(plane[some]), filters, channels), x.dtype)
+            np.matmul(gradients[some].swapaxes(1, 2), pixels[some], out=part)
+            dw += plane[some].T @ part.reshape(len(part), -1)
+    return dw.reshape(r, r, filters, channels).transpose(2, 3, 0, 1)
 
 
 @lru_cache
@@ -92,25 +95,34 @@ def _plane(r, dtype):
     return np.kron(g, g)
 
 
-def _at_points(w, turned=False):
-    """The filters (K, C, r, r) at all points: (n·n, K, C)."""
+def _at_points(w, some, turned=False):
+    """The filters (K, C, r, r) at some of the points: (points, K, C)."""
     k, c, r, _ = w.shape
-    plane = _plane(r, w.dtype)
+    plane = _plane(r, w.dtype)[some]
     return ((plane[:, ::-1] if turned else plane) @ w.reshape(k * c, r * r).T).reshape(len(plane), k, c)
 
 
-def _correlate(x, filters, r, padding):
-    """out (N, OH, OW, K) from x (N, H, W, C) and filters (n·n, C, K) at their points."""
-    at, _, bt = cook_toom(r, x.dtype)
-    m, n = at.shape
-    images, height, width, channels = x.shape
-    oh, ow, k = height + 2 * padding[0] - r + 1, width + 2 * padding[1] - r + 1, filters.shape[2]
-    out = np.empty((images, oh, ow, k), x.dtype)
-    for some, rows in _pieces(images, oh, ow, m, n, max(channels, k), x.itemsize):
-        tiles = _tiles(x[some], bt, m, padding, rows, ow, "x")
-        products = np.matmul(tiles, filters, out=scratch("products", (n * n, tiles.shape[1], k), x.dtype))
-        target = out[some, rows.start * m : rows.stop * m]
-        _outputs(products, at, target)
+def _points_at_once(points, weights):
+    """Slices of the points: filters with so many bytes at each of them fit into FILTERS."""
+    step = max(1, FILTERS // weights)
+    return [slice(first, first + step) for first in range(0, points, step)]
+
+
+def _correlate(x, filters, layer):
+    """out (N, OH, OW, K) from x (N, H, W, C); filters(some) has the filters (points, C, K) at some of the points."""
+    at, _, bt = cook_toom(layer.kernel[0], x.dtype)
+    (m, n), (oh, ow), c, k = at.shape, layer.output, layer.channels, layer.filters
+    out = np.empty((len(x), oh, ow, k), x.dtype)
+    parts = _points_at_once(n * n, c * k * x.itemsize)
+    if len(parts) == 1:  # else they are made anew for every piece: that takes less than to fetch them from memory
+        at_all = filters(parts[0])
+        filters = lambda some: at_all  # noqa: E731
+    for images, rows in _pieces(len(x), oh, ow, m, n, max(c, k), x.itemsize):
+        tiles = _tiles(x[images], bt, m, layer.padding, rows, ow, "x")
+        products = scratch("products", (n * n, tiles.shape[1], k), x.dtype)
+        for some in parts:
+            np.matmul(tiles[some], filters(some), out=products[some])
+        _outputs(products, at, out[images, rows.start * m : rows.stop * m])
     return out
 
 
