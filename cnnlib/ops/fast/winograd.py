@@ -37,12 +37,12 @@ LINE = 512  # numbers in one pixel of all images: fewer make the steps along a r
 
 def forward(x, w, layer):
     """out (N, OH, OW, K) of x (N, H, W, C) and square filters w (K, C, r, r), at stride 1."""
-    return _correlate(x, lambda some: _at_points(w, some).swapaxes(1, 2), layer)
+    return _correlate(x, w, layer.padding, layer.output)
 
 
 def input_gradient(dout, w, layer):
     """dx: the forward pass of dout with the filters turned by 180°, which turns the columns of G."""
-    return _correlate(dout, lambda some: _at_points(w, some, turned=True), layer.backwards)
+    return _correlate(dout, w, layer.backwards.padding, layer.image, turned=True)
 
 
 def weight_gradient(x, dout, layer):
@@ -95,11 +95,12 @@ def _plane(r, dtype):
     return np.kron(g, g)
 
 
-def _at_points(w, some, turned=False):
-    """The filters (K, C, r, r) at some of the points: (points, K, C)."""
+def _at_points(w, some, turned):
+    """The filters (K, C, r, r) at some of the points: (points, C, K), or turned by 180° for dx as (points, K, C)."""
     k, c, r, _ = w.shape
     plane = _plane(r, w.dtype)[some]
-    return ((plane[:, ::-1] if turned else plane) @ w.reshape(k * c, r * r).T).reshape(len(plane), k, c)
+    at_points = ((plane[:, ::-1] if turned else plane) @ w.reshape(k * c, r * r).T).reshape(len(plane), k, c)
+    return at_points if turned else at_points.swapaxes(1, 2)
 
 
 def _points_at_once(points, weights):
@@ -108,20 +109,19 @@ def _points_at_once(points, weights):
     return [slice(first, first + step) for first in range(0, points, step)]
 
 
-def _correlate(x, filters, layer):
-    """out (N, OH, OW, K) from x (N, H, W, C); filters(some) has the filters (points, C, K) at some of the points."""
-    at, _, bt = cook_toom(layer.kernel[0], x.dtype)
-    (m, n), (oh, ow), c, k = at.shape, layer.output, layer.channels, layer.filters
+def _correlate(x, w, padding, output, turned=False):
+    """out (N, OH, OW, K) from x (N, H, W, C) and w (K, C, r, r); turned: dx from dout."""
+    at, _, bt = cook_toom(w.shape[2], x.dtype)
+    (m, n), (oh, ow), c, k = at.shape, output, x.shape[3], w.shape[turned]
     out = np.empty((len(x), oh, ow, k), x.dtype)
     parts = _points_at_once(n * n, c * k * x.itemsize)
-    if len(parts) == 1:  # else they are made anew for every piece: that takes less than to fetch them from memory
-        at_all = filters(parts[0])
-        filters = lambda some: at_all  # noqa: E731
+    filters = _at_points(w, parts[0], turned)
     for images, rows in _pieces(len(x), oh, ow, m, n, max(c, k), x.itemsize):
-        tiles = _tiles(x[images], bt, m, layer.padding, rows, ow, "x")
+        tiles = _tiles(x[images], bt, m, padding, rows, ow, "x")
         products = scratch("products", (n * n, tiles.shape[1], k), x.dtype)
-        for some in parts:
-            np.matmul(tiles[some], filters(some), out=products[some])
+        for some in parts:  # a part of many filters is made anew for every piece, quicker than it comes from memory
+            filters = filters if len(parts) == 1 else _at_points(w, some, turned)
+            np.matmul(tiles[some], filters, out=products[some])
         _outputs(products, at, out[images, rows.start * m : rows.stop * m])
     return out
 
@@ -130,11 +130,16 @@ def _pieces(images, oh, ow, m, n, channels, itemsize):
     """(slice of images, range of tile rows) for pieces of work that fit into the cache: many images, then many rows."""
     down, across = -(-oh // m), -(-ow // m)
     tiles = max(TILES, memory.CACHE // (n * n * channels * itemsize))
-    some = min(images, max(1, round(tiles / (down * across)), LINE // channels))
-    rows = down if tiles >= some * down * across / 2 else max(1, tiles // (some * across))
+    some = _equal_parts(images, max(1, round(tiles / (down * across)), LINE // channels))
+    rows = _equal_parts(down, max(1, round(tiles / (some * across))))
     for first in range(0, images, some):
         for row in range(0, down, rows):
             yield slice(first, min(first + some, images)), range(row, min(row + rows, down))
+
+
+def _equal_parts(whole, part):
+    """The size of equal parts, about as large as this one."""
+    return -(-whole // max(1, round(whole / part)))
 
 
 def _tiles(x, matrix, step, padding, rows, ow, name):
