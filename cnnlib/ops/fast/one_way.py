@@ -8,7 +8,8 @@ Here 4 outputs of a column share 6 multiplications instead of 12, and along the 
 multiplications, a quarter of the extra work, and the sums have 3 C terms. Those terms need no im2col. With channels last,
 a window of 3 pixels is one run of 3 C numbers. The windows that start at every third pixel do not overlap: they are the
 rows of a matrix that lies in memory already. One such matrix starts at pixel 0, one at 1, one at 2. At the end of an
-image's row such windows run on into the next row; their outputs are computed in vain and cut off.
+image's row such windows run on into the next row. So the zeros to the left of a row are also those to the right of the
+row before it, and the outputs of windows that see both rows are computed in vain and cut off.
 
 A NaN or an infinite pixel spoils outputs beside those that see it, as in `winograd.py`, where the source is, too.
 """
@@ -34,31 +35,32 @@ def weight_gradient(x, dout, layer):
     """dw (K, C, FH, FW): the transposed steps in reverse."""
     at, g, bt = cook_toom(layer.kernel[0], x.dtype)
     n, k, fw, c = len(bt), layer.filters, layer.kernel[1], layer.channels
-    wide = _wide(layer.output[1], fw)
-    total = np.zeros((n, fw * c, k), x.dtype)
+    wide = _wide(layer.output[1], fw, layer.padding[1])
+    total = np.zeros((n, k, fw * c), x.dtype)
     for images, rows in _pieces(len(x), layer.output[0], at.shape, wide * max(c, k) * x.itemsize):
-        windows = _windows(_points(x[images], bt, len(at), layer.padding, rows, wide, "x"), n, fw, wide)
-        gradients = _points(dout[images], at.T, len(at), (0, 0), rows, wide, "dout")
-        gradients = gradients[:-wide].reshape(n, windows.shape[2], fw, k).swapaxes(1, 2)
-        total += np.matmul(windows.swapaxes(2, 3), gradients).sum(axis=1)
-    dw = g.T @ total.reshape(n, fw * c * k)
-    return dw.reshape(layer.kernel[0], fw, c, k).transpose(3, 2, 0, 1)
+        windows = _windows(_points(x[images], bt, len(at), layer.padding, rows, wide, fw, "x"), fw)
+        gradients = _points(dout[images], at.T, len(at), (0, 0), rows, wide, fw, "dout")
+        gradients = gradients[:, :-fw].reshape(n, -1, fw, k).transpose(0, 2, 3, 1)
+        total += np.matmul(gradients, windows).sum(axis=1)
+    dw = g.T @ total.reshape(n, k * fw * c)
+    return dw.reshape(layer.kernel[0], k, fw, c).transpose(1, 3, 0, 2)
 
 
 def _correlate(x, w, padding, output):
     at, g, bt = cook_toom(w.shape[2], x.dtype)
     (m, n), (k, c, _, fw), (oh, ow) = at.shape, w.shape, output
-    wide = _wide(ow, fw)
+    wide = _wide(ow, fw, padding[1])
     filters = np.tensordot(g, w, (1, 2)).transpose(0, 3, 2, 1).reshape(n, 1, fw * c, k)  # at the points of a column
     out = np.empty((len(x), oh, ow, k), x.dtype)
     for images, rows in _pieces(len(x), oh, at.shape, wide * max(c, k) * x.itemsize):
-        windows = _windows(_points(x[images], bt, m, padding, rows, wide, "x"), n, fw, wide)
+        windows = _windows(_points(x[images], bt, m, padding, rows, wide, fw, "x"), fw)
         products = scratch("products", (n, windows.shape[2], fw, k), x.dtype)
         np.matmul(windows, filters, out=products.swapaxes(1, 2))
         target = out[images, rows.start * m : rows.stop * m]
         line = len(target) * wide * k
         pixels = scratch("pixels", (len(rows), m, line), x.dtype)
-        np.matmul(at, products.reshape(n, len(rows), line).swapaxes(0, 1), out=pixels)
+        products = products.reshape(n, -1)[:, : len(rows) * line].reshape(n, len(rows), line)
+        np.matmul(at, products.swapaxes(0, 1), out=pixels)
         pixels = pixels.reshape(len(rows) * m, len(target), wide, k)
         target[...] = pixels[: target.shape[1], :, :ow].swapaxes(0, 1)
     return out
@@ -67,9 +69,9 @@ def _correlate(x, w, padding, output):
 # ---------------------------------------------------------------------------------------------------------- small parts
 
 
-def _wide(ow, fw):
-    """Pixels in a row, with padding: as many as whole windows side by side."""
-    return -(-(ow + fw - 1) // fw) * fw
+def _wide(ow, fw, padding):
+    """Pixels in a row, with the zeros to its left; those to its right are the next row's."""
+    return max(ow, ow + fw - 1 - max(0, padding))
 
 
 def _pieces(images, oh, tile, row):
@@ -82,8 +84,8 @@ def _pieces(images, oh, tile, row):
             yield slice(first, min(first + some, images)), range(top, min(top + many, down))
 
 
-def _points(x, matrix, step, padding, rows, wide, name):
-    """Columns of t pixels, `step` apart, multiplied by the matrix (q, t), and a row of zeros: (q·pixels + wide, C)."""
+def _points(x, matrix, step, padding, rows, wide, fw, name):
+    """Columns of t pixels, `step` apart, times the matrix (q, t): (q, pixels, C); zeros make whole windows, and one more."""
     (images, height, width, c), (q, t), down = x.shape, matrix.shape, len(rows)
     side = scratch("padded", ((down - 1) * step + t, images, wide, c), x.dtype)
     into_rows, from_rows = overlap(padding[0] - rows.start * step, height, len(side))
@@ -96,15 +98,15 @@ def _points(x, matrix, step, padding, rows, wide, name):
 
     line, item = images * wide * c, x.itemsize
     strips = np.ndarray((down, t, line), x.dtype, side, strides=(step * line * item, line * item, item))  # they overlap
-    out = scratch(name, (q * down * images * wide + wide, c), x.dtype)
-    out[-wide:] = 0
-    np.matmul(matrix, strips, out=out[:-wide].reshape(q, down, line).swapaxes(0, 1))
+    pixels = down * images * wide
+    out = scratch(name, (q, (-(-pixels // fw) + 1) * fw, c), x.dtype)
+    out[:, pixels:] = 0
+    np.matmul(matrix, strips, out=out.reshape(q, -1)[:, : pixels * c].reshape(q, down, line).swapaxes(0, 1))
     return out
 
 
-def _windows(points, n, fw, wide):
+def _windows(points, fw):
     """The windows of fw pixels that start at 0, fw, 2 fw ..., those that start at 1, and so on: (n, fw, windows, fw·C)."""
-    (pixels, c), (pixel, item) = points.shape, points.strides
-    each = (pixels - wide) // n
-    shape, strides = (n, fw, each // fw, fw * c), (each * pixel, pixel, fw * pixel, item)
+    (n, pixels, c), (point, pixel, item) = points.shape, points.strides
+    shape, strides = (n, fw, pixels // fw - 1, fw * c), (point, pixel, fw * pixel, item)
     return np.ndarray(shape, points.dtype, points, strides=strides)
