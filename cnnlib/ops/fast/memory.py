@@ -69,6 +69,15 @@ def scratch(name, shape, dtype):
     return memory[:size].view(dtype).reshape(shape)
 
 
+def equal_parts(whole, part):
+    """The size of equal parts, about as large as this one.
+
+    >>> equal_parts(64, 9), equal_parts(64, 100)
+    (10, 64)
+    """
+    return -(-whole // max(1, round(whole / part)))
+
+
 def runs(x):
     """The last axis as one item that is copied in one go, whatever is in it: (..., C) to (...)."""
     return x.view(np.dtype((np.void, x.shape[-1] * x.itemsize)))[..., 0]

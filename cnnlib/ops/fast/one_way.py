@@ -78,7 +78,7 @@ def _pieces(images, oh, tile, row):
     """(slice of images, range of tile rows) for pieces of work that fit into the cache; row: bytes of a row of pixels."""
     m, n = tile
     down, many = -(-oh // m), max(1, memory.CACHE // (n * row))
-    some = max(1, many // down)
+    some, many = memory.equal_parts(images, max(1, many / down)), memory.equal_parts(down, many)
     for first in range(0, images, some):
         for top in range(0, down, many):
             yield slice(first, min(first + some, images)), range(top, min(top + many, down))

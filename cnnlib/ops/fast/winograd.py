@@ -130,16 +130,11 @@ def _pieces(images, oh, ow, m, n, channels, itemsize):
     """(slice of images, range of tile rows) for pieces of work that fit into the cache: many images, then many rows."""
     down, across = -(-oh // m), -(-ow // m)
     tiles = max(TILES, memory.CACHE // (n * n * channels * itemsize))
-    some = _equal_parts(images, max(1, round(tiles / (down * across)), LINE // channels))
-    rows = _equal_parts(down, max(1, round(tiles / (some * across))))
+    some = memory.equal_parts(images, max(1, round(tiles / (down * across)), LINE // channels))
+    rows = memory.equal_parts(down, max(1, round(tiles / (some * across))))
     for first in range(0, images, some):
         for row in range(0, down, rows):
             yield slice(first, min(first + some, images)), range(row, min(row + rows, down))
-
-
-def _equal_parts(whole, part):
-    """The size of equal parts, about as large as this one."""
-    return -(-whole // max(1, round(whole / part)))
 
 
 def _tiles(x, matrix, step, padding, rows, ow, name):
