@@ -14,13 +14,14 @@ Source: K. Chellapilla, S. Puri and P. Simard, "High Performance Convolutional N
 
 import numpy as np
 
-from . import memory, stamps
+from . import memory, space_to_depth, stamps
 from .memory import padded, scratch
 from .products import product, product_of_columns
 
 SHORT = 16  # numbers in a run that is not worth a copy of its own
 MANY = 16  # channels that make each step of `stamps` large enough
 WIDE = 56  # filters that make a product wide enough
+THIN = 1024  # channels times filters, up to which a step of `stamps` is slower than blocks of pixels with zero weights
 
 
 def forward(x, w, layer):
@@ -36,10 +37,15 @@ def forward(x, w, layer):
 
 
 def input_gradient(dout, w, layer):
-    """dx (N, H, W, C): at stride 1, dout through the filters turned by 180°; otherwise, or with few channels, stamps."""
+    """dx (N, H, W, C): at stride 1, dout through the filters turned by 180°; otherwise, or with few channels, stamps.
+
+    With a larger stride, layers that are not large get dx in blocks of pixels, which is stride 1 again.
+    """
     if layer.channels < MANY:
         short = layer.output[1] < SHORT
         return (stamps.input_gradient_side_by_side if short else stamps.input_gradient_in_planes)(dout, w, layer)
+    if layer.stride != (1, 1) and layer.dilation == (1, 1) and layer.channels * layer.filters <= THIN:
+        return space_to_depth.input_gradient(dout, w, layer, input_gradient)
     if layer.stride != (1, 1) or min(layer.backwards.padding) < 0:
         return stamps.input_gradient(dout, w, layer)
     return forward(dout, w[:, :, ::-1, ::-1].swapaxes(0, 1), layer.backwards)

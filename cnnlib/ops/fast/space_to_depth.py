@@ -17,10 +17,10 @@ def forward(x, w, layer):
     return winograd.forward(_blocks(x, layer), _filters_of_blocks(w, layer), unstrided(layer))
 
 
-def input_gradient(dout, w, layer):
-    """dx (N, H, W, C); pixels that no window reached get 0."""
+def input_gradient(dout, w, layer, at_stride_1=winograd.input_gradient):
+    """dx (N, H, W, C); pixels that no window reached get 0. Another route can do the layer of blocks, too."""
     (sh, sw), (ph, pw), (h, width) = layer.stride, layer.padding, layer.image
-    blocks = winograd.input_gradient(dout, _filters_of_blocks(w, layer), unstrided(layer))
+    blocks = at_stride_1(dout, _filters_of_blocks(w, layer), unstrided(layer))
     n, rows, columns, _ = blocks.shape
     dx = blocks.reshape(n, rows, columns, sh, sw, layer.channels).swapaxes(2, 3)
     dx = dx.reshape(n, rows * sh, columns * sw, layer.channels)[:, ph : ph + h, pw : pw + width]
