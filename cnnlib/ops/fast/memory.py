@@ -101,11 +101,12 @@ def padded(x, before, size):
 
 def add_to_rows(x, vector):
     """x (N, H, W, C) += vector (C,), in rows of W·C numbers: a loop over C alone is too short to be quick."""
-    if not x.flags.c_contiguous:  # rows would be a copy
+    n, h, w, c = x.shape
+    if x.strides[2:] != (c * x.itemsize, x.itemsize):  # rows would be a copy
         x += vector
         return
-    rows = x.reshape(x.shape[0] * x.shape[1], x.shape[2] * x.shape[3])
-    rows += np.tile(vector, x.shape[2])
+    rows = x.reshape(n, h, w * c)
+    rows += np.tile(vector, w)
 
 
 def sum_of_rows(x):
