@@ -73,7 +73,9 @@ def conv_transpose2d_backward(dout, cache):
     dout = upstream(dout, out_shape, dtype)
     dx, conv_cache = conv2d_forward(dout, w, None, *geometry, groups, algo=algo)
     _, dw, _ = conv2d_backward(grown, conv_cache, need_dx=False)
-    return dx[:, :, :height, :width], dw, None if b is None else dout.sum(axis=(0, 2, 3))
+    fast = quick("transposed", algo, dout)
+    db = None if b is None else fast.bias_gradient(dout) if fast else dout.sum(axis=(0, 2, 3))
+    return dx[:, :, :height, :width], dw, db
 
 
 # ---------------------------------------------------------------------------------------------------------- small parts

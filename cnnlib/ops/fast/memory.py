@@ -78,11 +78,6 @@ def equal_parts(whole, part):
     return -(-whole // max(1, round(whole / part)))
 
 
-def runs(x):
-    """The last axis as one item that is copied in one go, whatever is in it: (..., C) to (...)."""
-    return x.view(np.dtype((np.void, x.shape[-1] * x.itemsize)))[..., 0]
-
-
 def padded(x, before, size):
     """x (N, H, W, C) in the midst of zeros, as (N, *size, C): its corner lies at `before`, what sticks out is cut off.
 

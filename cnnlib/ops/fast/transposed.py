@@ -17,3 +17,8 @@ def forward(x, w, b, out_size, stride, padding, dilation, groups):
     if b is not None:
         memory.add_to_rows(out, b)
     return memory.channels_first(out)
+
+
+def bias_gradient(dout):
+    """db (K,): the sum over all pixels of dout (N, K, OH, OW)."""
+    return memory.sum_of_rows(memory.channels_last(dout))

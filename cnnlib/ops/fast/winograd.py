@@ -26,7 +26,7 @@ from functools import lru_cache
 import numpy as np
 
 from . import memory
-from .memory import runs, scratch
+from .memory import scratch
 
 POINTS = {6: (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2), 8: (0, 1, -1, 2, -2, 1 / 2, -1 / 2)}  # and infinity
 OUTPUTS = {2: 5, 3: 4, 4: 3, 5: 4}  # how many at once, for a filter of so many weights
@@ -150,7 +150,7 @@ def _tiles(x, matrix, step, padding, rows, ow, name):
         frame[...] = 0
     for frame in (side[:, : into_columns.start], side[:, into_columns.stop :]):
         frame[...] = 0
-    runs(side)[into_rows, into_columns] = runs(x)[:, from_rows, from_columns].transpose(1, 2, 0)
+    side[into_rows, into_columns] = x[:, from_rows, from_columns].transpose(1, 2, 0, 3)
 
     item, row = x.itemsize, width * line
     strips = np.ndarray((down, t, row), x.dtype, side, strides=(step * row * item, row * item, item))  # they overlap
@@ -178,4 +178,4 @@ def _outputs(products, at, out):
     columns = columns.reshape(down, n, across * m * line)
     pixels = np.matmul(at, columns, out=scratch("pixels", (down, m, across * m * line), out.dtype))
     pixels = pixels.reshape(down * m, across * m, images, k)
-    runs(out)[...] = runs(pixels)[:oh, :ow].transpose(2, 0, 1)
+    out[...] = pixels[:oh, :ow].transpose(2, 0, 1, 3)
