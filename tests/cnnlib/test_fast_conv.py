@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnlib import ops
-from cnnlib.ops.fast import columns, memory, products, routes, winograd
+from cnnlib.ops.fast import columns, memory, one_way, products, routes, winograd
 from cnnlib.ops.fast.layer import Layer
 
 ROUTES = [route.name for route in routes.TABLE]
@@ -120,20 +120,20 @@ def test_layers_of_known_networks(name):
     arrays = numbers(layer, 2, 1, np.float32, 0)
     right = both_passes(*(a.astype(float) for a in arrays), layer, 1, "direct")
     for got, expected in zip(both_passes(*arrays, layer, 1, None), right, strict=True):
-        assert np.abs(got - expected).max() < (1e-5 if layer.kernel[0] < 5 else 1e-4) * expected.std()
+        assert np.abs(got - expected).max() < (3e-5 if layer.kernel[0] < 5 else 1e-4) * expected.std()
 
 
 # ------------------------------------------------------------------------------------------------------------ winograd
 
 
-@pytest.mark.parametrize("r", winograd.OUTPUTS)
-def test_the_points_give_a_correlation(r):
-    at, g, bt = winograd.cook_toom(r, np.dtype(float))
+@pytest.mark.parametrize(("r", "outputs"), [*winograd.OUTPUTS.items(), (3, one_way.TALL)])
+def test_the_points_give_a_correlation(r, outputs):
+    at, g, bt = winograd.cook_toom(r, np.dtype(float), outputs)
     m, n = at.shape
     assert n == m + r - 1
     for i, j in np.ndindex(n, r):  # bilinear: if it holds for every pixel and weight alone, it holds
         x, w = np.eye(n)[i], np.eye(r)[j]
-        np.testing.assert_allclose(at @ ((g @ w) * (bt @ x)), np.correlate(x, w), atol=1e-14)
+        np.testing.assert_allclose(at @ ((g @ w) * (bt @ x)), np.correlate(x, w), atol=1e-13)
 
 
 def test_36_multiplications_for_16_outputs():

@@ -4,8 +4,9 @@
 channel and filter. With 16 of each, these steps take longer than the products, and the products are thin: sums of 16
 terms, where a matrix library likes hundreds.
 
-Here 4 outputs of a column share 6 multiplications instead of 12, and along the rows nothing is transformed: half the
-multiplications, a quarter of the extra work, and the sums have 3 C terms. Those terms need no im2col. With channels last,
+Here outputs of a column share multiplications, and along the rows nothing is transformed: a quarter of the extra work,
+and the sums have 3 C terms. In one direction rounding errors are magnified once, not twice, so we can afford more points:
+8 outputs share 10 multiplications instead of 24 (in short columns, 4 share 6). The terms need no im2col. With channels last,
 a window of 3 pixels is one run of 3 C numbers. The windows that start at every third pixel do not overlap: they are the
 rows of a matrix that lies in memory already. One such matrix starts at pixel 0, one at 1, one at 2. At the end of an
 image's row such windows run on into the next row. So the zeros to the left of a row are also those to the right of the
@@ -18,7 +19,9 @@ import numpy as np
 
 from . import memory
 from .memory import scratch
-from .winograd import cook_toom, overlap
+from .winograd import OUTPUTS, cook_toom, overlap
+
+TALL = 8  # outputs of a long column that are computed at once, for a filter of 3 weights
 
 
 def forward(x, w, layer):
@@ -33,7 +36,7 @@ def input_gradient(dout, w, layer):
 
 def weight_gradient(x, dout, layer):
     """dw (K, C, FH, FW): the transposed steps in reverse."""
-    at, g, bt = cook_toom(layer.kernel[0], x.dtype)
+    at, g, bt = _matrices(layer.kernel[0], layer.output[0], x.dtype)
     n, k, fw, c = len(bt), layer.filters, layer.kernel[1], layer.channels
     wide = _wide(layer.output[1], fw, layer.padding[1])
     total = np.zeros((n, k, fw * c), x.dtype)
@@ -47,7 +50,7 @@ def weight_gradient(x, dout, layer):
 
 
 def _correlate(x, w, padding, output):
-    at, g, bt = cook_toom(w.shape[2], x.dtype)
+    at, g, bt = _matrices(w.shape[2], output[0], x.dtype)
     (m, n), (k, c, _, fw), (oh, ow) = at.shape, w.shape, output
     wide = _wide(ow, fw, padding[1])
     filters = np.tensordot(g, w, (1, 2)).transpose(0, 3, 2, 1).reshape(n, 1, fw * c, k)  # at the points of a column
@@ -67,6 +70,12 @@ def _correlate(x, w, padding, output):
 
 
 # ---------------------------------------------------------------------------------------------------------- small parts
+
+
+def _matrices(r, oh, dtype):
+    """Winograd's matrices for the number of outputs that takes the fewest multiplications for a column of oh."""
+    numbers = (OUTPUTS[r], TALL) if r == 3 else (OUTPUTS[r],)
+    return cook_toom(r, dtype, min(numbers, key=lambda m: -(-oh // m) * (m + r - 1)))
 
 
 def _wide(ow, fw, padding):

@@ -28,7 +28,11 @@ import numpy as np
 from . import memory
 from .memory import scratch
 
-POINTS = {6: (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2), 8: (0, 1, -1, 2, -2, 1 / 2, -1 / 2)}  # and infinity
+POINTS = {
+    6: (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2),
+    8: (0, 1, -1, 2, -2, 1 / 2, -1 / 2),
+    10: (0, 2 / 5, -2 / 5, 4 / 5, -4 / 5, 5 / 4, -5 / 4, 5 / 2, -5 / 2),
+}  # and infinity
 OUTPUTS = {2: 5, 3: 4, 4: 3, 5: 4}  # how many at once, for a filter of so many weights
 TILES = 192  # fewer rows than this make a product slow
 FILTERS = 16 << 20  # bytes of the filters at so many points as are worked on at once
@@ -63,15 +67,15 @@ def weight_gradient(x, dout, layer):
 
 
 @lru_cache
-def cook_toom(r, dtype):
-    """Aᵀ (m, n), G (n, r) and Bᵀ (n, n) for m outputs of a filter of r weights, where n = m + r - 1.
+def cook_toom(r, dtype, m=None):
+    """Aᵀ (m, n), G (n, r) and Bᵀ (n, n) for m outputs of a filter of r weights, where n = m + r - 1; m from OUTPUTS.
 
     >>> at, g, bt = cook_toom(3, np.dtype(float))
     >>> x, w = np.array([1.0, 2, 3, 5, 8, 13]), np.array([1.0, 1, -1])
     >>> at @ ((g @ w) * (bt @ x)) - np.correlate(x, w) < 1e-14
     array([ True,  True,  True,  True])
     """
-    m = OUTPUTS[r]
+    m = m or OUTPUTS[r]
     n = m + r - 1
     at = np.array(POINTS[n])
     powers = np.vander(at, n, increasing=True)
