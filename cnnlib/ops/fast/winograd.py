@@ -119,12 +119,12 @@ def _correlate(x, w, padding, output, turned=False):
     (m, n), (oh, ow), c, k = at.shape, output, x.shape[3], w.shape[turned]
     out = np.empty((len(x), oh, ow, k), x.dtype)
     parts = _points_at_once(n * n, c * k * x.itemsize)
-    filters = _at_points(w, parts[0], turned)
+    at_all = _at_points(w, parts[0], turned) if len(parts) == 1 else None
     for images, rows in _pieces(len(x), oh, ow, m, n, max(c, k), x.itemsize):
         tiles = _tiles(x[images], bt, m, padding, rows, ow, "x")
         products = scratch("products", (n * n, tiles.shape[1], k), x.dtype)
         for some in parts:  # a part of many filters is made anew for every piece, quicker than it comes from memory
-            filters = filters if len(parts) == 1 else _at_points(w, some, turned)
+            filters = _at_points(w, some, turned) if at_all is None else at_all
             np.matmul(tiles[some], filters, out=products[some])
         _outputs(products, at, out[images, rows.start * m : rows.stop * m])
     return out
