@@ -71,11 +71,12 @@ def conv_transpose2d_backward(dout, cache):
     """
     (_, _, height, width), grown, w, b, dtype, out_shape, algo, *geometry, groups = cache
     dout = upstream(dout, out_shape, dtype)
+    if fast := quick("transposed", algo, dout, grown, w):
+        dx, dw, db = fast.backward(dout, grown, w, b, *geometry, groups)
+        return dx[:, :, :height, :width], dw, db
     dx, conv_cache = conv2d_forward(dout, w, None, *geometry, groups, algo=algo)
     _, dw, _ = conv2d_backward(grown, conv_cache, need_dx=False)
-    fast = quick("transposed", algo, dout)
-    db = None if b is None else fast.bias_gradient(dout) if fast else dout.sum(axis=(0, 2, 3))
-    return dx[:, :, :height, :width], dw, db
+    return dx[:, :, :height, :width], dw, None if b is None else dout.sum(axis=(0, 2, 3))
 
 
 # ---------------------------------------------------------------------------------------------------------- small parts

@@ -29,11 +29,15 @@ def input_gradient(dout, w, layer, at_stride_1=winograd.input_gradient):
 
 def weight_gradient(x, dout, layer):
     """dw (K, C, FH, FW)."""
-    (sh, sw), (fh, fw) = layer.stride, layer.kernel
-    dw = winograd.weight_gradient(_blocks(x, layer), dout, unstrided(layer))
-    k, _, rows, columns = dw.shape
-    dw = dw.reshape(k, sh, sw, layer.channels, rows, columns).transpose(0, 3, 4, 1, 5, 2)
-    return dw.reshape(k, layer.channels, rows * sh, columns * sw)[:, :, :fh, :fw]
+    return _without_blocks(winograd.weight_gradient(_blocks(x, layer), dout, unstrided(layer)), layer)
+
+
+def forward_and_weight_gradient(x, w, dout, layer):
+    """out and dw at once."""
+    out, dw = winograd.forward_and_weight_gradient(
+        _blocks(x, layer), _filters_of_blocks(w, layer), dout, unstrided(layer)
+    )
+    return out, _without_blocks(dw, layer)
 
 
 def unstrided(layer):
@@ -61,3 +65,10 @@ def _filters_of_blocks(w, layer):
     out[:, :, :fh, :fw] = w
     out = out.reshape(k, c, rows, sh, columns, sw).transpose(0, 3, 5, 1, 2, 4)
     return out.reshape(k, sh * sw * c, rows, columns)
+
+
+def _without_blocks(dw, layer):
+    """dw (K, s·s·C, ⌈FH/s⌉, ⌈FW/s⌉) to (K, C, FH, FW)."""
+    (sh, sw), (fh, fw), (k, _, rows, columns) = layer.stride, layer.kernel, dw.shape
+    dw = dw.reshape(k, sh, sw, layer.channels, rows, columns).transpose(0, 3, 4, 1, 5, 2)
+    return dw.reshape(k, layer.channels, rows * sh, columns * sw)[:, :, :fh, :fw]

@@ -51,19 +51,25 @@ def input_gradient(dout, w, layer):
 
 def weight_gradient(x, dout, layer):
     """dw (K, C, r, r). Each of the three steps is linear, so the way back is the transposed steps in reverse."""
-    r = layer.kernel[0]
-    at, _, bt = cook_toom(r, x.dtype)
-    plane = _plane(r, x.dtype)
-    (_, oh, ow, filters), channels = dout.shape, x.shape[3]
-    dw = np.zeros((r * r, filters * channels), x.dtype)
-    for images, rows in _pieces(len(x), oh, ow, *at.shape, max(channels, filters), x.itemsize):
-        pixels = _tiles(x[images], bt, len(at), layer.padding, rows, ow, "x")
-        gradients = _tiles(dout[images], at.T, len(at), (0, 0), rows, ow, "dout")
-        for some in _points_at_once(len(plane), dw[0].nbytes):
-            part = scratch("part", (len(plane[some]), filters, channels), x.dtype)
-            np.matmul(gradients[some].swapaxes(1, 2), pixels[some], out=part)
-            dw += plane[some].T @ part.reshape(len(part), -1)
-    return dw.reshape(r, r, filters, channels).transpose(2, 3, 0, 1)
+    at, _, bt = cook_toom(layer.kernel[0], x.dtype)
+    (oh, ow), dw = layer.output, _no_gradient(x, layer)
+    for images, rows in _pieces(len(x), oh, ow, *at.shape, max(layer[:2]), x.itemsize):
+        _add_gradient(dw, _tiles(x[images], bt, len(at), layer.padding, rows, ow, "x"), dout[images], rows)
+    return dw.transpose(2, 3, 0, 1)
+
+
+def forward_and_weight_gradient(x, w, dout, layer):
+    """out and dw where both are asked for at once, as on the way back through a transposed convolution: with the same
+    tiles of x."""
+    dw = _no_gradient(x, layer)
+    out = _correlate(
+        x,
+        w,
+        layer.padding,
+        layer.output,
+        also=lambda tiles, images, rows: _add_gradient(dw, tiles, dout[images], rows),
+    )
+    return out, dw.transpose(2, 3, 0, 1)
 
 
 @lru_cache
@@ -113,8 +119,8 @@ def _points_at_once(points, weights):
     return [slice(first, first + step) for first in range(0, points, step)]
 
 
-def _correlate(x, w, padding, output, turned=False):
-    """out (N, OH, OW, K) from x (N, H, W, C) and w (K, C, r, r); turned: dx from dout."""
+def _correlate(x, w, padding, output, turned=False, also=None):
+    """out (N, OH, OW, K) from x (N, H, W, C) and w (K, C, r, r); turned: dx from dout. `also` is called with the tiles."""
     at, _, bt = cook_toom(w.shape[2], x.dtype)
     (m, n), (oh, ow), c, k = at.shape, output, x.shape[3], w.shape[turned]
     out = np.empty((len(x), oh, ow, k), x.dtype)
@@ -127,7 +133,25 @@ def _correlate(x, w, padding, output, turned=False):
             filters = _at_points(w, some, turned) if at_all is None else at_all
             np.matmul(tiles[some], filters, out=products[some])
         _outputs(products, at, out[images, rows.start * m : rows.stop * m])
+        if also:
+            also(tiles, images, rows)
     return out
+
+
+def _no_gradient(x, layer):
+    """Zeros that become dw: (r, r, K, C)."""
+    return np.zeros((*layer.kernel, layer.filters, layer.channels), x.dtype)
+
+
+def _add_gradient(dw, tiles, dout, rows):
+    """dw (r, r, K, C) += what tiles (n·n, tiles, C) of x and the same places of dout (N, OH, OW, K) have to say."""
+    r, _, k, c = dw.shape
+    plane, at = _plane(r, dw.dtype), cook_toom(r, dw.dtype)[0]
+    gradients = _tiles(dout, at.T, len(at), (0, 0), rows, dout.shape[2], "dout")
+    for some in _points_at_once(len(plane), dw[0, 0].nbytes):
+        part = scratch("part", (len(plane[some]), k, c), dw.dtype)
+        np.matmul(gradients[some].swapaxes(1, 2), tiles[some], out=part)
+        dw += (plane[some].T @ part.reshape(len(part), k * c)).reshape(dw.shape)
 
 
 def _pieces(images, oh, ow, m, n, channels, itemsize):
