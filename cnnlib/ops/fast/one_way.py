@@ -4,13 +4,15 @@
 channel and filter. With 16 of each, these steps take longer than the products, and the products are thin: sums of 16
 terms, where a matrix library likes hundreds.
 
-Here outputs of a column share multiplications, and along the rows nothing is transformed: a quarter of the extra work,
-and the sums have 3 C terms. In one direction rounding errors are magnified once, not twice, so we can afford more points:
-8 outputs share 10 multiplications instead of 24 (in short columns, 4 share 6). The terms need no im2col. With channels last,
-a window of 3 pixels is one run of 3 C numbers. The windows that start at every third pixel do not overlap: they are the
-rows of a matrix that lies in memory already. One such matrix starts at pixel 0, one at 1, one at 2. At the end of an
-image's row such windows run on into the next row. So the zeros to the left of a row are also those to the right of the
-row before it, and the outputs of windows that see both rows are computed in vain and cut off.
+Here outputs of a column share multiplications, and along the rows nothing is transformed: half the extra work, and the
+sums have 3 C terms. In one direction rounding errors are magnified once, not twice, so that more points are affordable: in
+a long column 8 outputs share 10 multiplications instead of 24, in a short one 4 share 6.
+
+The sums need no im2col. With channels last, a window of 3 pixels is one run of 3 C numbers. The windows that start at
+every third pixel do not overlap: they are the rows of a matrix that lies in memory already. One such matrix starts at
+pixel 0, one at 1, one at 2. At the end of an image's row such windows run on into the next row. So the zeros to the left
+of a row are also those to the right of the row before it, and the outputs of windows that see pixels of two rows are
+computed in vain and cut off.
 
 A NaN or an infinite pixel spoils outputs beside those that see it, as in `winograd.py`, where the source is, too.
 """

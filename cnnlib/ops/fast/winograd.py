@@ -13,10 +13,14 @@ multiplications, not 16 · 9 = 144. With C channels and K filters, step 2 is, at
 (tiles, C) with one (C, K): four times less work than im2col, and no window is copied. Steps 1 and 3 are done once for
 each tile and channel, so with 16 or more channels and filters they are the smaller part.
 
+The filters at 36 points take four times the memory of the weights. Where these are many, some points after the other are
+worked on, and the filters at them are made when they are needed.
+
 Points far from 1 magnify rounding errors: 0, ±2/3, ±3/2 and infinity are four times as exact as the 0, ±1, ±2 of the
 paper. A NaN or an infinite pixel spoils all outputs of the tiles that it lies in, not only those that see it.
 
-Inside, images lie side by side, (H, W, B, C): every product is wide then, and tiles overlap as views, without copies.
+Inside, images lie side by side, (H, W, B, C): tiles overlap as views then, without copies, and what steps 1 and 3 do along
+a row, they do to lines of B·C numbers. A product with a matrix of 6 x 6 is quick only where lines are long.
 Source: A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; S. Winograd, "Arithmetic
 Complexity of Computations", 1980.
 """
