@@ -10,8 +10,8 @@ import shutil
 import stat
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -48,15 +48,22 @@ class Staged:
 def collect_class(course, lesson, sources, output, roster_file=None, form=None, due=None, timezone=None) -> int:
     """Collect, and print what became of it; 0 if every submission found its student and can be read."""
     console = Console()
-    lines, forms = collect(course, lesson, sources, output, roster_file, form, due, timezone)
+    lines, forms, deadline = collect(course, lesson, sources, output, roster_file, form, due, timezone)
     count = Counter(line.state for line in lines)
     late = sum(bool(line.late) for line in lines if line.state in ("taken", "unchanged"))
-    console.print(f"[bold]{lesson}[/bold], read as {' and '.join(sorted(forms))}", highlight=False)
+    until = f", due {deadline:%Y-%m-%d %H:%M:%S} UTC" if deadline else ""
+    console.print(f"[bold]{lesson}[/bold], read as {' and '.join(sorted(forms))}{until}", highlight=False)
     for state, words in STATES.items():
         if count[state]:
             console.print(f"{count[state]:7,} {words}", highlight=False)
     if late:
         console.print(f"{late:7,} of these late", highlight=False)
+    timeless = [line for line in lines if line.state in ("taken", "unchanged") and not line.submitted and not line.late]
+    if deadline and timeless:
+        console.print(
+            f"{len(timeless):7,} of these at no known time: they count as in time, unless a worksheet given with --roster says when",
+            highlight=False,
+        )
     told = [line for line in lines if line.sentence and line.state not in ("older", "missing")]
     for line in told[:SHOWN]:
         who = line.student or line.origin
@@ -68,7 +75,7 @@ def collect_class(course, lesson, sources, output, roster_file=None, form=None, 
 
 
 def collect(course, lesson, sources, output, roster_file=None, form=None, due=None, timezone=None):
-    """The lines of `collected/LESSON.csv`, which is written, and the forms that were recognised. Raises Problem."""
+    """The lines of `collected/LESSON.csv`, which is written, the forms that were recognised, and when it is due. Raises Problem."""
     from autograder.grade import settings  # not at the top: it brings the whole grader
 
     released = course / "solutions" / lesson
@@ -97,7 +104,7 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
             job.read(Path(source), form)
         lines = job.settle()
     names = {Path(source).resolve().name for source in sources}
-    return record(output / "collected" / f"{lesson}.csv", lines, students, names), job.forms
+    return record(output / "collected" / f"{lesson}.csv", lines, students, names), job.forms, deadline
 
 
 def load(gradebook, students: roster.Roster):
@@ -135,10 +142,13 @@ def _zone(name):
 
 
 def _due(text, zone):
-    when = lms.time_of(text, zone)
-    if when is None:
-        raise Problem(f"The due date {text!r} cannot be read; write it as '2026-11-21 23:59'.")
-    return when
+    try:
+        when = datetime.fromisoformat(text.strip())
+    except ValueError:
+        when = None
+    if when is None or ":" not in text:  # a day alone would be its first second
+        raise Problem(f"The due date {text!r} cannot be read; write it with its time, as '2026-11-21 23:59'.")
+    return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(UTC).replace(tzinfo=None)
 
 
 class _Job:
@@ -150,10 +160,10 @@ class _Job:
         self.aside = output / "collected" / lesson
         self.attempts, self.lines, self.forms = {}, [], set()
         self.called = {}  # by id, the numbers that the system has for it: more than one, and it is not one student
-        self.recorded = {}  # by student, how the system named what was collected before
+        self.recorded = {}  # by student, the line of what was collected before
         for line in read(output / "collected" / f"{lesson}.csv"):
             if line.state in ("taken", "unchanged"):
-                self.recorded[line.student] = line.key
+                self.recorded[line.student] = line
             if line.state not in ("missing", "unknown"):
                 self.called.setdefault(line.student, set()).add(line.lms_id)
 
@@ -378,10 +388,12 @@ class _Job:
                 not (old.attempt.submitted and newest.attempt.submitted)
                 or newest.attempt.submitted < old.attempt.submitted
             )
-            if earlier or self.recorded.get(student) == newest.attempt.key:
+            if earlier or (student in self.recorded and self.recorded[student].key == newest.attempt.key):
+                newest.attempt.submitted = newest.attempt.submitted or old.attempt.submitted
                 self._write_stamp(old.folder, newest)
             else:
                 self._line(student, "older", newest, "It is the same as what was collected before, and that counts.")
+                self._stays(student, old)
                 return
         elif (
             old
@@ -391,6 +403,7 @@ class _Job:
         ):
             kept = self._older(newest, student)
             self._line(student, "older", newest, f"A newer one was collected before. It is kept in {kept}.")
+            self._stays(student, old)
             return
         else:
             state = "taken"
@@ -408,6 +421,13 @@ class _Job:
         reason = newest.unreadable and f"{newest.unreadable} It will be graded 0, with this note."
         notes = " ".join(filter(None, [reason, *newest.notes, self._late_note(newest.attempt)]))
         self._line(student, "unreadable" if newest.unreadable else state, newest, notes)
+
+    def _stays(self, student, old):
+        """The line of what was collected before and counts, which may have the same name in the system as what was seen now."""
+        if line := self.recorded.get(student):
+            self.lines.append(replace(line, late=self._late(old.attempt)))
+        else:
+            self._line(student, "unchanged", old)
 
     def _older(self, staged, student):
         when = staged.attempt.submitted

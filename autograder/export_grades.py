@@ -10,6 +10,7 @@ from autograder import roster, scores
 from autograder.collected import read as read_record
 from autograder.problem import Problem
 from autograder.roster import marked
+from autograder.wording import many
 
 FORMS = ("csv", "canvas", "moodle", "brightspace")
 # the column of the student's number in the system's own file, and words by which that of the grade is found
@@ -37,7 +38,7 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
         waiting = sum(bool(one.waiting) for one in classes[lesson])
         if waiting:
             said.append(
-                f"{lesson}: {waiting:,} submissions wait for your marks; those points are not in these grades yet."
+                f"{lesson}: points of {many(waiting, 'submission')} wait for your marks and are not in these grades yet."
             )
     return said
 
@@ -75,19 +76,27 @@ def _lesson(output, folder, lesson, submissions, form, template, column, of, raw
         said += warning
     said.insert(0, f"Grades {_write(folder / f'{lesson}-{form}.csv', rows, theirs=template is not None)}")
     if missing:
-        names = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
         where = f"in {template}" if template else "known by their number there"
         said.append(
-            f"{lesson}: {len(missing):,} graded students are not {where}, so their grades are not in the file: {names}."
+            f"{lesson}: {many(len(missing), 'student')} with a grade not {where}, so these are not in the file: {_names(missing)}."
+        )
+    ungraded = sorted(student for student in record if student not in grades)
+    if ungraded:
+        said.append(
+            f"{lesson}: {_names(ungraded)} handed in what was not graded (collected/{lesson}.csv says why): their grades are not in the file."
         )
     pages, without = _feedback(output, folder, lesson, submissions, record, form)
     if pages:
         said.append(f"Feedback {pages}")
     if without:
         said.append(
-            f"{lesson}: {without:,} feedback pages are not in a zip, since these submissions were not collected from {form.title()}."
+            f"{lesson}: not in a zip: {many(without, 'feedback page')}, of what was not collected from {form.title()}."
         )
     return said
+
+
+def _names(students, most=10):
+    return ", ".join(students[:most]) + (f" and {len(students) - most:,} more" if len(students) > most else "")
 
 
 def _counts(line, form):
@@ -148,7 +157,7 @@ def _filled(template, lesson, submissions, record, grades, form, column, most):
         numbers = [re.sub(r"^\D+", "", row[at]) for at in ids]
         student = next((by_number[n] for n in numbers if n in by_number), None)
         student = student or next((by_login[row[at].strip().lstrip("#").casefold()] for at in logins if row[at].strip().lstrip("#").casefold() in by_login), None)  # fmt: skip
-        if student is not None and student not in found:
+        if student in grades and student not in found:  # what was handed in may be nothing to grade
             found.add(student)
             row[place] = grades[student]
     if form == "moodle" and "maximumgrade" in heads:

@@ -258,6 +258,36 @@ def test_collected_again_nothing_changes_and_a_newer_one_takes_its_place(course,
     assert sorted(states)[-1] == ("taken", "2026-11-22 10:36:00") and len(states) == 3
 
 
+def test_what_counts_keeps_its_line_and_its_time(course, collect):
+    """Whatever is collected after it: an older download, or the same without the worksheet that told the times."""
+    head = "Identifier,Full name,ID number,Email address,Last modified (submission)\n"
+    sheet = course / "worksheet.csv"
+
+    def moodle(text, when):
+        sheet.write_text(f'{head}Participant 901,Ada Lovelace,ada,ada@example.org,"{when}"\n')
+        return zipped(course / "m.zip", {f"Ada Lovelace_901_assignsubmission_file_/{FILE}": notebook(text)})
+
+    def ada():
+        return [(row["state"], row["late"], row["submitted"]) for row in lines(course) if row["student"] == "ada"]
+
+    worksheet = "--roster", str(sheet)
+    collect(moodle("new", "22 November 2026, 10:36 AM"), *worksheet, "--due", "2026-11-22 10:00", roster=False)
+    current = "36 min", "2026-11-22 10:36:00"
+    assert ada() == [("taken", *current)]
+    collect(moodle("old", "21 November 2026, 10:36 AM"), *worksheet, roster=False)
+    assert ada() == [("taken", *current), ("older", "", "2026-11-21 10:36:00")]
+    _, said = collect(moodle("new", "-"), roster=False)
+    assert ada()[0] == ("unchanged", *current) and "1 of these late" in said and "due 2026-11-22 10:00:00 UTC" in said
+    _, said = collect(moodle("newest", "-"), roster=False)
+    assert taken(course, "ada") == "newest" and "1 of these at no known time" in said
+
+
+@pytest.mark.parametrize("due", ["2026-11-20", "20.11.2026", "03/04/2026 10:00", "tomorrow"])
+def test_a_due_date_that_could_mean_two_times_is_refused(course, collect, due):
+    code, said = collect(zipped(course / "b.zip", {f"ada/{FILE}": notebook("")}), "--due", due)
+    assert code == 1 and "write it with its time" in said
+
+
 def test_the_same_work_handed_in_again_is_not_late_and_a_mended_time_zone_counts(course, collect):
     def brightspace(when):
         return zipped(course / "b.zip", {f"1-2 - Ada Lovelace - {when}/{FILE}": notebook("one")})

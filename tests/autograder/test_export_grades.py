@@ -58,7 +58,7 @@ def graded(tmp_path_factory, isolate):
                 archive.writestr(key, lesson(answer))
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            assert cli.main(["collect", LESSON, "in.zip", "--roster", "roster.csv", "--due", "2026-11-20"]) == 0
+            assert cli.main(["collect", LESSON, "in.zip", "--roster", "roster.csv", "--due", "2026-11-20 00:00"]) == 0
             assert cli.main(["grade", LESSON, *([] if isolate else ["--no-sandbox"])]) == 0
         made[form] = folder
     return made
@@ -149,10 +149,23 @@ def test_canvas_gradebook_is_filled_in(export, graded):
         '"Burns, Bob Ray",12,,,S1,3,50\n"Lovelace, Ada",11,,,S1,,60\n"Else, Someone",99,,,S1,2,70\n'
     )
     code, said, folder = export("canvas", "--template", str(book))
-    assert code == 0 and "1 graded students are not in" in said and "eve" in said
+    assert code == 0 and "1 student with a grade not in" in said and "eve" in said
     assert [row[5] for row in table(folder / f"{LESSON}-canvas.csv")[2:]] == ["0", "4", "2"]
     code, said, _ = export("canvas", "--template", str(book), "--column", "nothing")
     assert code == 1 and "has no columns for 'nothing'" in said and "Final Score" in said
+
+
+def test_what_was_not_graded_leaves_its_cell_alone(export, graded):
+    """As of a student who handed in no notebook: the record of what was collected knows them, the gradebook does not."""
+    record = graded["canvas"] / "collected" / f"{LESSON}.csv"
+    before = record.read_text()
+    record.write_text(f"{before}pia,unreadable,,,in.zip/essay.pdf,canvas,98,essay.pdf,There is no notebook in it.\n")
+    book = graded["canvas"] / "book.csv"
+    book.write_text(f'Student,ID,{LESSON} (77)\n    Points Possible,,4.0\n"Else, Pia",98,\n"Lovelace, Ada",11,\n')
+    code, said, folder = export("canvas", "--template", str(book))
+    record.write_text(before)
+    assert code == 0 and "pia handed in what was not graded" in said
+    assert [row[2] for row in table(folder / f"{LESSON}-canvas.csv")[2:]] == ["", "4"]
 
 
 def test_brightspace(export, graded):
@@ -186,7 +199,7 @@ def test_what_cannot_be_exported_is_one_sentence(tmp_path, graded, monkeypatch, 
         said = capsys.readouterr().err
         assert says in said and "Traceback" not in said and len(said.splitlines()) == 1
     assert cli.main(["export", "--form", "canvas"]) == 0  # collected from Moodle: grades, but no page finds its place
-    assert "were not collected from Canvas" in capsys.readouterr().out
+    assert "of what was not collected from Canvas" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("student", CLASS)
