@@ -33,7 +33,7 @@ from tqdm import tqdm
 from traitlets.config import Config, PyFileConfigLoader
 
 from autograder import batch, execute, grades_csv, intake, overlay, pages, task
-from autograder.graded import what_was_wrong
+from autograder.graded import STOPS, what_was_wrong
 from autograder.problem import Problem
 from autograder.record import OpenGradebook, Recorder
 from autograder.runner import SetupFailed
@@ -150,7 +150,8 @@ class Grading:
         todo, self.skipped = intake.find(self.submissions, self.lessons, self.options.only)
         if not todo and not self.skipped:
             raise Problem(
-                f"No submission of {' or '.join(self.lessons)} was found in {self.submissions}; it should hold STUDENT/LESSON/LESSON.ipynb."
+                f"No submission of {' or '.join(self.lessons)} was found in {self.submissions}; it should hold STUDENT/LESSON/LESSON.ipynb. "
+                "What a learning system exports, and loose files, are put so by `autograder collect`."
             )
         if self.options.only is None:
             known = {path.name for path in (self.course / "solutions").iterdir() if path.is_dir()}
@@ -184,7 +185,7 @@ class Grading:
     def _grade(self, todo):
         started = time.monotonic()
         self.store, self.more, self.waiting = Store(self.output / ".graded"), deque(), {}
-        self.core_seconds, self.ran, self.recorded = 0.0, 0, 0
+        self.core_seconds, self.ran, self.recorded, self.unchanged = 0.0, 0, 0, 0
         self.text_of_settings = (self.course / "nbgrader_config.py").read_text()
         self.packed = {lesson: self._prepared(lesson) for lesson in self.lessons}
         self.page_settings = pages.settings(self.config)
@@ -299,6 +300,7 @@ class Grading:
         known, mark = self.before.get((handed.student, handed.lesson)), self.store.mark(handed.student, handed.lesson)
         graded, page = self._made(handed)
         if known and _size(graded) == mark.get("graded") and mark.get("recorded") == self._recorded(key, known):
+            self.unchanged += 1
             if [_size(page), digest(known.hash, self.page_settings)] == mark.get("page"):
                 self._finish(handed, known, mark["notes"])
                 return []
@@ -399,6 +401,7 @@ class Grading:
             "isolated": self.options.isolate,
             "submissions": found,
             "graded": self.recorded,
+            "unchanged": self.unchanged,
             "ran": self.ran,  # fewer where the same was handed in twice, or a result was kept
             "not_graded": self.skipped,
             "attention": [[row.student, row.lesson, row.note] for row in self.rows if row.note],
@@ -430,12 +433,14 @@ def withdrawn(before, todo, skipped) -> list[Row]:
 
 
 def notes_on(notebook: str, said) -> list[str]:
-    """What the grader noted on a graded notebook; of one without points, also what its tests failed of."""
+    """What the grader noted on a graded notebook, what limits it broke, what lateness costs; of one without points, why."""
     nb = nbformat.v4.reads(notebook)
-    notes = execute.notes_on(nb)
-    if not notes and not sum(score for score, _, _ in said["grades"].values()):
-        notes = reason(nb)
-    return notes
+    notes, found = execute.notes_on(nb), what_tests_found(nb)
+    stops = sorted(words for words in found if words in STOPS)
+    if not notes and not stops and not sum(score for score, _, _ in said["grades"].values()):
+        notes = [f"{count} of {found.total()} tests: {words}" for words, count in found.most_common(1)]
+    penalty = [f"{said['penalty']:g} points are taken off for lateness."] if said["penalty"] else []
+    return notes + stops + penalty
 
 
 def settings(course: Path, output: Path, isolate: bool) -> Config:
@@ -465,14 +470,14 @@ def settings(course: Path, output: Path, isolate: bool) -> Config:
     return config
 
 
-def reason(notebook) -> list[str]:
-    """In a few words, what most tests without points failed of: a class of zeros must not look alike."""
+def what_tests_found(notebook) -> Counter:
+    """In a few words, what tests without points failed of, and how many: a class of zeros must not look alike."""
     said = Counter()
     for cell in notebook.cells:
         if utils.is_grade(cell) and cell.cell_type == "code" and cell.metadata.nbgrader.points:
             errors = [output for output in cell.outputs if output.output_type == "error"]
             said[what_was_wrong("\n".join(errors[0].traceback)) if errors else "no verdict"] += 1
-    return [f"{count} of {said.total()} tests: {words}" for words, count in said.most_common(1)]
+    return said
 
 
 def table(rows: list[Row]) -> Table:
@@ -502,9 +507,9 @@ def summary(report) -> str:
     if ran:
         parts[0] += f", {report['slots']} at a time (their code and tests: {duration(report['core_seconds'])})"
     if graded > ran:
-        parts.append(f"for {graded - ran:,} of them there was a result already")
-    if found > graded + len(report["not_graded"]):
-        parts.append("the others had not changed")
+        parts.append(f"for {graded - ran:,} of them the same work was graded already")
+    if report["unchanged"]:
+        parts.append(f"{report['unchanged']:,} had not changed")
     if report["attention"]:
         parts.append(f"{len(report['attention']):,} with a note")
     return "; ".join(parts) + "."

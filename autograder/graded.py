@@ -21,6 +21,7 @@ TOO_LONG, CRASHED, TOO_MUCH = (
     "The process ended: a crash, or `exit`",
     "Used too much memory",
 )
+STOPS = TOO_LONG, CRASHED, TOO_MUCH
 NOT_WRITTEN, NOT_THERE = "Not written yet", "Not defined: its cell is empty or failed"
 
 
@@ -34,7 +35,7 @@ class Look:
 
     @property
     def stopped(self) -> set[str]:
-        return {what for found in self.wrong.values() for what in found if what in (TOO_LONG, CRASHED, TOO_MUCH)}
+        return {what for found in self.wrong.values() for what in found if what in STOPS}
 
 
 def look_at_all(folders: list[Path], place: dict[str, str], stubs: dict[str, str]) -> list[Look]:
@@ -103,12 +104,11 @@ def what_was_wrong(message: str) -> str:
     head = lines[0]
     for words, name in (
         ("not written yet", NOT_WRITTEN),
-        ("is not defined", NOT_THERE),
-        ("should define it", NOT_THERE),
         ("took more than", TOO_LONG),
         ("process ended", CRASHED),
         ("ended the process", CRASHED),
         ("of memory", TOO_MUCH),
+        ("is not defined", NOT_THERE),
     ):
         if words in head.lower():
             return name

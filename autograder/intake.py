@@ -30,7 +30,8 @@ def find(submissions: Path, lessons, only=None) -> tuple[list[Handed], list[str]
     """The submissions of all students, or of those named in `only`, and a sentence for each that cannot be taken. Raises Problem."""
     if not submissions.is_dir():
         raise Problem(
-            f"There is no folder {submissions}; give the folder that holds STUDENT/LESSON/LESSON.ipynb with --submissions."
+            f"There is no folder {submissions}; give the folder that holds STUDENT/LESSON/LESSON.ipynb with --submissions. "
+            "A zip of a learning system is for `autograder collect`."
         )
     folders = sorted(p.name for p in submissions.iterdir() if p.is_dir() and p.name != "__MACOSX")
     students = [name for name in folders if not re.search(r"^\.|\n|[\ud800-\udfff]", name)]
@@ -52,6 +53,8 @@ def find(submissions: Path, lessons, only=None) -> tuple[list[Handed], list[str]
             folder = submissions / name / lesson
             if folder.is_symlink():
                 skipped.append(f"{name}, {lesson}: the folder is a link; links are not followed.")
+            elif folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+                skipped.append(f"{name}, {lesson}: the folder may not be opened; mend its permissions.")
             elif folder.is_dir():
                 chosen, note = choose(folder, lesson)
                 if chosen is None:

@@ -167,7 +167,7 @@ class Session:
         """The value of a name of the student's notebook; raises Missing."""
         reply = self._request(["name", name], f"looking up `{name}`")
         if reply[0] in ("missing", "module"):
-            raise Missing(f"`{name}` is not defined in the notebook")
+            raise Missing(f"`{name}` is not defined in the notebook", name=name)
         return reply[1]
 
     def bind(self, name, value):

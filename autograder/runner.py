@@ -11,6 +11,7 @@ import io
 import json
 import linecache
 import os
+import re
 import resource
 import select
 import signal
@@ -126,17 +127,19 @@ def run(plan: Plan, sandbox: Sandbox) -> list[Result]:
     """Run one submission; a result for every cell of the plan, in order."""
     names = Names(plan.trusted)
     student = Student(sandbox, plan.limits, plan.files)
-    results = []
+    results, failed = [], {}
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             for source in plan.setup:
                 _set_up(source, names, PATIENCE * plan.limits.cell_seconds)
             for cell in plan.cells:
                 if cell.kind == "test":
-                    results.append(_test(cell, names, student))
+                    results.append(_test(cell, names, student, failed))
                 else:
                     failure, outputs = student.cell(cell.source, cell.quiet)
                     results.append(Result(cell.id, None, "" if failure is None else _failure(failure), outputs))
+                    if failure is not None:
+                        failed[cell.source] = results[-1].message
     finally:
         student.close()
     return results
@@ -164,7 +167,7 @@ def _failure(failure):
     return f"{head}\n{trace}".strip()
 
 
-def _test(cell, names, student):
+def _test(cell, names, student, failed):
     filename = f"<test {cell.id}>"
     linecache.cache[filename] = (len(cell.source), None, cell.source.splitlines(True), filename)
     session = None
@@ -176,7 +179,7 @@ def _test(cell, names, student):
     except Stopped as error:
         return Result(cell.id, 0.0, str(error))
     except BaseException as error:
-        return Result(cell.id, 0.0, _explain(error, cell, filename, session))
+        return Result(cell.id, 0.0, _explain(error, cell, filename, session, failed))
     finally:
         names.forget()
     if stopped:
@@ -206,12 +209,15 @@ def _execute(source, filename, names):
     return eval(compile(ast.Expression(last.value), filename, "eval"), names) if last is not None else None
 
 
-def _explain(error, cell, filename, session):
-    """What a failed test says to the student: never a line of a hidden test."""
+def _explain(error, cell, filename, session, failed):
+    """What a failed test says to the student: never a line of a hidden test. failed: {a student's cell: what went wrong in it}."""
     of_student = getattr(error, "of_student", False) or getattr(error.__cause__, "of_student", False)
     text = _said(error)
     if isinstance(error, Missing):
-        text = f"{text}: the cell that should define it is empty, failed, or defines another name."
+        why = next(
+            (why for source, why in failed.items() if re.search(_DEFINES.format(error.name), source, re.MULTILINE)), ""
+        )
+        text += f": its cell failed. {why.splitlines()[0]}" if why else ": no cell that ran defines it under this name."
     elif type(error).__name__ == "CheckFailed":
         pass
     elif of_student:
@@ -233,6 +239,9 @@ def _explain(error, cell, filename, session):
     if of_student and session is not None and session.last_error:
         text += f"\nIn your code:\n{session.last_error}"
     return text[:6000]
+
+
+_DEFINES = r"^[ \t]*(?:def|class) +{0}\b|^{0} *="
 
 
 def _said(error):

@@ -224,6 +224,13 @@ def test_a_renamed_notebook_is_graded_where_it_lies(course, isolate):
     assert {row["student_id"]: float(row["score"]) for row in rows} == {"ada": 4, "bob": 4}
 
 
+def test_a_limit_that_was_broken_is_told_whatever_the_score(course, grade):
+    hand_in(course, "bob", "import os\ndef square(x):\n    return x * x if x != -5 else os._exit(1)")
+    hand_in(course, "cleo", "while True: pass\ndef square(x):\n    return x * x")
+    said = " ".join(grade("--timeout", "1")[1].replace("│", " ").split())
+    assert "Took too long: a loop that never ends?" in said and "2 with a note" in said and "The process ended" in said
+
+
 def test_who_handed_in_nothing_has_no_score(course, grade):
     shutil.copytree(course / "solutions" / LESSON, course / "solutions" / "cubes")
     (course / "solutions" / "cubes" / f"{LESSON}.ipynb").rename(course / "solutions" / "cubes" / "cubes.ipynb")

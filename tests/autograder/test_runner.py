@@ -495,7 +495,21 @@ def test_a_name_that_is_missing_is_told_without_a_word_of_the_graders(grade):
     """
     message = grade("x = 1", test)[1].message
     assert "NameError: `f` is not defined in the notebook" in message and "autograder" not in message
-    assert "should define it is empty" in grade("x = 1", "assert f(1)")[1].message
+    assert "no cell that ran defines it" in grade("x = 1", "assert f(1)")[1].message
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("while True: pass\ndef f(x):\n    return x", "The cell took more than"),
+        ("def f(x)\n    return x", "SyntaxError"),
+        ("f = undefined", "NameError"),
+        ("import os\ndef f(x): return x\nos._exit(0)", "ended the process"),
+    ],
+)
+def test_a_name_whose_cell_failed_is_told_with_what_went_wrong(grade, code, says):
+    message = grade(code, "assert f(1) == 1")[1].message
+    assert message.startswith("`f` is not defined in the notebook: its cell failed.") and says in message
 
 
 def test_a_notebook_begins_with_nothing_in_it(grade):

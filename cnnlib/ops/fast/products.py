@@ -12,6 +12,9 @@ Source: OpenBLAS, interface/gemm.c and kernel/x86_64/sgemm_small_kernel_permit_s
 
 import numpy as np
 
+UNPACKED = any(  # whether this processor has the vectors for which OpenBLAS has that rule
+    name.startswith(("AVX512", "X86_V4")) for name in np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+)
 SMALL = 10**6  # multiplications in a product that is not packed
 ROWS = 256  # more rows in a piece that is not packed gain nothing
 FEW = 128  # rows are too few

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from . import columns, one_way, phases, point, space_to_depth, winograd
+from .products import UNPACKED
 from .winograd import OUTPUTS
 
 
@@ -42,8 +43,12 @@ def _few_zeros(layer):
 
 
 def _thin(layer):
-    """Rows that windows fill well, and so few channels that `winograd` has more to do before the products than in them."""
-    return layer.kernel[0] == 3 and min(layer[:2]) >= 16 and max(layer[:2]) <= 32 and min(layer.output) >= 4
+    """Rows that windows fill well, and so few channels that `winograd` has more to do before the products than in them.
+
+    Its thin products with constants are dear where they are packed, so there it takes more channels to be the quicker one.
+    """
+    most = 32 if UNPACKED else 64
+    return layer.kernel[0] == 3 and min(layer[:2]) >= 16 and max(layer[:2]) <= most and min(layer.output) >= 4
 
 
 TABLE = (
@@ -93,7 +98,7 @@ def choose(layer, algo=None):
     Raises ValueError where there is no route of this name, or it cannot compute the layer.
 
     >>> from .layer import Layer
-    >>> choose(Layer(64, 64, (3, 3), (56, 56), padding=(1, 1))).name
+    >>> choose(Layer(128, 128, (3, 3), (28, 28), padding=(1, 1))).name
     'winograd'
     >>> choose(Layer(3, 96, (11, 11), (227, 227), stride=(4, 4))).name
     'space_to_depth'
