@@ -204,6 +204,7 @@ class Grading:
                 self._done(call.about, call.function, outcome)
             if self.options.only is None:
                 self.rows += withdrawn(self.before, todo, self.skipped)
+            self.skipped = [line + self._stays(line) for line in self.skipped]
             write(self.output / "grades.csv", grades_csv.text(self.gradebook))
             whole = True
         finally:
@@ -392,6 +393,11 @@ class Grading:
         why = why or f"the reason stands in {self.output / 'grading.log'}."
         self.skipped.append(f"{handed.student}, {handed.lesson}: {why}")
         self.bar.update()
+
+    def _stays(self, line):
+        """What the gradebook has from before of a submission that was not graded now."""
+        known = self.before.get(tuple(line.partition(":")[0].rsplit(", ", 1)))
+        return f" The grade from before stays: {known.score:g} of {known.points:g}." if known else ""
 
     def _reported(self, found, seconds, pool):
         """What the run was, for the class report; written to `.graded/run.json`."""

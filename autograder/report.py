@@ -22,6 +22,7 @@ from autograder.wording import coded, duration
 TEMPLATES = Path(__file__).with_name("templates")
 BINS = ["0", *(f"{low}–{low + 9}" if low else "1–9" for low in range(0, 100, 10)), "100"]
 NAMED = 60  # students named in one place; the page says how many more there are
+FEW, MANY = 3, 10  # of what was wrong in an exercise: so many are shown at least, and at most
 
 
 @dataclass
@@ -155,22 +156,20 @@ def _exercise(exercise, submissions):
 
 
 def _mistakes(exercises, submissions):
-    """By exercise, what was wrong, for how many and whom; the known mistakes are marked."""
+    """By exercise, what was wrong, for how many and whom; the known mistakes are marked. What stands out, and the rest apart."""
     out = []
     for exercise in exercises:
         who = defaultdict(list)
         for one in submissions:
             for what in one.wrong.get(exercise.name, ()):
                 who[what].append(one)
-        found = sorted(who.items(), key=lambda item: (-len(item[1]), item[0] not in mistakes.sentences(), item[0]))
+        known = mistakes.sentences()
+        found = sorted(who.items(), key=lambda item: (-len(item[1]), item[0] not in known, item[0]))
         if found:
             most = len(found[0][1])
-            out.append(
-                (
-                    exercise.name,
-                    [(what, what in mistakes.sentences(), len(w), w[:NAMED], len(w) / most) for what, w in found],
-                )
-            )
+            lines = [(what, what in known, len(w), w[:NAMED], len(w) / most) for what, w in found]
+            first = max(FEW, min(MANY, sum(count > 1 or marked for _, marked, count, _, _ in lines)))
+            out.append((exercise.name, lines[:first], lines[first:]))
     return out
 
 
@@ -242,7 +241,14 @@ def _reason(one):
 def _alike(submissions):
     by_student = {one.student: one for one in submissions}
     found = similarity.groups({one.student: one.code for one in submissions})
-    return [([by_student[key] for key in keys], least) for keys, least in found]
+    return [
+        (
+            [by_student[key] for key in keys],
+            least,
+            [(likeness, by_student[a], by_student[b]) for likeness, a, b in closest],
+        )
+        for keys, least, closest in found
+    ]
 
 
 def _link(folder, page):

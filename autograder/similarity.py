@@ -5,10 +5,14 @@ A hint to look, never a verdict: short exercises have few right answers.
 
 import ast
 import re
+from collections import defaultdict
 from functools import lru_cache
+from heapq import nlargest
+from typing import NamedTuple
 
 TOKEN = r"\w+|[^\w\s]"
 ALIKE = 0.92  # cosine of the weighted pieces; one changed line in a page of code is about 0.95
+CLOSEST = 5  # pairs of a group that are told
 LEAST_TOKENS = 60  # with less of their own, two honest solutions are the same by chance
 
 
@@ -62,11 +66,19 @@ def own_text(sources: list[str], stubs: list[str]) -> str:
     return "\n".join(line for line in lines if line.strip() and line.strip() not in given)
 
 
-def groups(texts: dict[str, str], alike=ALIKE) -> list[tuple[list[str], float]]:
-    """The groups of keys whose texts are nearly the same, the largest first, and how alike the least alike neighbours are.
+class Group(NamedTuple):
+    """Keys whose texts are nearly the same."""
+
+    keys: list[str]
+    least: float  # how alike the least alike neighbours are
+    closest: list[tuple[float, str, str]]  # the pairs that are most alike, of more than two
+
+
+def groups(texts: dict[str, str], alike=ALIKE) -> list[Group]:
+    """The groups of keys whose texts are nearly the same, the largest first.
 
     >>> code = "\\n".join(f"v{i} = np.dot(v{i + 1}, w[{i}])" for i in range(20))
-    >>> groups({"ada": code, "bob": code + "\\nreturn v0", "cleo": "\\n".join("abcdefgh" * 12)})[0][0]
+    >>> groups({"ada": code, "bob": code + "\\nreturn v0", "cleo": "\\n".join("abcdefgh" * 12)})[0].keys
     ['ada', 'bob']
     """
     import numpy as np
@@ -89,11 +101,18 @@ def groups(texts: dict[str, str], alike=ALIKE) -> list[tuple[list[str], float]]:
     _, labels = connected_components(graph, directed=False)
     least = np.ones(len(distinct))
     np.minimum.at(least, labels[first], likeness)
-    together = {}
+    together, pairs = defaultdict(list), defaultdict(list)
     for text, label in zip(distinct, labels, strict=True):
-        together.setdefault(label, []).extend(members[text])
-    found = [(sorted(names), float(least[label])) for label, names in together.items() if len(names) > 1]
-    return sorted(found, key=lambda group: (-len(group[0]), group[0]))
+        together[label] += members[text]
+        pairs[label] += [(1.0, members[text][0], other) for other in members[text][1:]]
+    for i, j, likeness_of_both in zip(first, second, likeness, strict=True):
+        pairs[labels[i]].append((float(likeness_of_both), members[distinct[i]][0], members[distinct[j]][0]))
+    found = [
+        Group(sorted(keys), float(least[label]), nlargest(CLOSEST, pairs[label]) if len(keys) > 2 else [])
+        for label, keys in together.items()
+        if len(keys) > 1
+    ]
+    return sorted(found, key=lambda group: (-len(group.keys), group.keys))
 
 
 def near(vectors, alike, exactly=1500):

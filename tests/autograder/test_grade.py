@@ -272,6 +272,9 @@ def test_a_second_notebook_and_a_withdrawn_one_are_told(course, grade):
     code, said = grade()
     assert code == 0 and scores(course) == {"ada": 4, "bob": 4}
     assert "no longer in the folder" in " ".join(said.replace("│", " ").split())
+    (course / "class" / "bob" / LESSON).mkdir(parents=True)
+    code, said = grade()
+    assert code == 1 and "there is no squares.ipynb. The grade from before stays: 4 of 6." in " ".join(said.split())
 
 
 def test_a_zero_says_why(course, grade):

@@ -329,8 +329,11 @@ def loops(name, comment=""):
 def test_renamed_commented_and_reformatted_copies_are_the_same():
     texts = {"a": loops("x"), "b": loops("image", "# mine, I swear").replace(" * ", "*"), "c": LONG}
     texts = {key: similarity.own_text([code], [STUB]) for key, code in texts.items()}
-    ((names, least),) = similarity.groups(texts)
-    assert names == ["a", "b"] and least == pytest.approx(1, abs=1e-4)
+    ((names, least, closest),) = similarity.groups(texts)
+    assert names == ["a", "b"] and least == pytest.approx(1, abs=1e-4) and closest == []
+    texts["d"] = texts["a"].replace("[3]", "[4]", 1)
+    ((names, least, closest),) = similarity.groups(texts)
+    assert names == ["a", "b", "d"] and least < 1 and closest[0] == (1.0, "a", "b") and len(closest) == 2
 
 
 def test_short_untouched_or_broken_code_is_in_no_group():
@@ -363,7 +366,7 @@ def test_the_styles_of_the_bank_are_not_taken_for_copies():
     """Right solutions, each in a way of its own: copies of one style are a group, and two styles are none."""
     styles = [mistakes.source(f, "conv2d_backward") for f in mistakes.styles("conv2d_backward").values()]
     texts = {f"{n}{twin}": similarity.own_text([text], []) for n, text in enumerate(styles) for twin in "ab"}
-    for names, _ in similarity.groups(texts):
+    for names, _, _ in similarity.groups(texts):
         assert len({name[:-1] for name in names}) == 1, names
 
 
