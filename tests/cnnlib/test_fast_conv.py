@@ -103,7 +103,7 @@ REAL_LAYERS = {
     "LeNet-5, second": (Layer(6, 16, (5, 5), (14, 14)), "columns"),
     "AlexNet, first": (Layer(3, 96, (11, 11), (59, 59), (4, 4)), "space_to_depth"),
     "AlexNet, second": (Layer(48, 128, (5, 5), (27, 27), (1, 1), (2, 2)), "winograd"),
-    "VGG": (Layer(128, 128, (3, 3), (28, 28), (1, 1), (1, 1)), "winograd"),
+    "VGG": (Layer(64, 128, (3, 3), (28, 28), (1, 1), (1, 1)), "winograd"),
     "ResNet, to half the size": (Layer(32, 64, (3, 3), (28, 28), (2, 2), (1, 1)), "columns"),
     "ResNet, shortcut": (Layer(32, 64, (1, 1), (28, 28), (2, 2)), "point"),
     "ResNet-20, first": (Layer(16, 16, (3, 3), (32, 32), (1, 1), (1, 1)), "one_way"),
