@@ -85,7 +85,7 @@ def _lesson(gradebook, course, output, to, lesson):
         "unread": len(submissions) - len(tried),
         "exercises": [_exercise(exercise, tried) for exercise in exercises],
         "mistakes": _mistakes(exercises, tried),
-        "attention": _attention(submissions, record, _absent(gradebook, there, record)),
+        "attention": _attention(submissions, record, _absent(gradebook, there, record), _not_taken(output, lesson)),
         "alike": _alike(submissions),
         "not_isolated": sum(NOT_ISOLATED in one.notes for one in submissions),
         "run": _run(output, lesson, submissions),
@@ -182,7 +182,19 @@ def _absent(gradebook, there, record):
     return [(names.get(student) or student, "") for student in sorted(named - there) if student in taken]
 
 
-def _attention(submissions, record, absent):
+def _not_taken(output, lesson):
+    """What the last run found among this lesson's submissions and could not take as one."""
+    run = _json(output / ".graded" / "run.json")
+    others = [f", {other}" for other in run.get("lessons", ()) if other != lesson]
+    lines = [line.partition(": ") for line in run.get("not_graded", ()) if lesson in run.get("lessons", ())]
+    return [
+        (plain(who.removesuffix(f", {lesson}")), plain(why), "")
+        for who, _, why in lines
+        if not any(map(who.endswith, others))
+    ]
+
+
+def _attention(submissions, record, absent, not_taken):
     """[(heading, what to do, [(who, why, link)])] for those who need a person."""
 
     def entry(one, why):
@@ -210,6 +222,7 @@ def _attention(submissions, record, absent):
     ]  # fmt: skip
     parts = [
         ("Not graded", "Their submissions were put aside when they were collected; mend this and collect again.", lost),
+        ("Not taken", "The last run found these and could not grade them.", not_taken),
         ("No notebook of this lesson", "They got 0 points; ask for the right file.", unread),
         ("No points", "A first look at what most of their tests said.", zero),
         ("Stopped at a limit", "Only the tests that were stopped cost points.", stopped),

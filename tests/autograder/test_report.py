@@ -275,7 +275,19 @@ def test_many_processes_look_like_one(graded, monkeypatch):
 @pytest.mark.parametrize("broken", [False, True])
 def test_time_and_cost_of_the_run_where_the_grader_left_them(graded, tmp_path, monkeypatch, broken):
     monkeypatch.chdir(graded)
-    said = {"lessons": [LESSON], "seconds": 754.0, "core_seconds": 7200, "slots": 8, "graded": 5, "submissions": 5}
+    said = {
+        "lessons": [LESSON, "other"],
+        "seconds": 754.0,
+        "core_seconds": 7200,
+        "slots": 8,
+        "graded": 5,
+        "submissions": 5,
+    }
+    said["not_graded"] = [
+        f"gus, {LESSON}: the folder is a link.",
+        "hal, other: it is empty.",
+        ".ivy: rename the folder.",
+    ]
     write(graded / ".graded" / "run.json", "[1" if broken else json.dumps(said))
     for student, seconds in (("ada", 2.0), ("bob", 4.0), ("eve", 95.0)):
         write(graded / ".graded" / "marks" / student / LESSON, "{" if broken else json.dumps({"seconds": seconds}))
@@ -289,6 +301,8 @@ def test_time_and_cost_of_the_run_where_the_grader_left_them(graded, tmp_path, m
     else:
         for fact in ("13 min", "5 of 5", "all together 2 min", "in the middle 4.0 s", "the slowest, eve 95 s"):
             assert fact in run, run
+        taken = page.below("Not taken")
+        assert "gus" in taken and "is a link" in taken and ".ivy" in taken and "hal" not in taken
 
 
 # ---- what was wrong, in a few words
