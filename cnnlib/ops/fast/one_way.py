@@ -21,19 +21,9 @@ import numpy as np
 
 from . import memory
 from .memory import scratch
-from .products import UNPACKED
 from .winograd import OUTPUTS, cook_toom, overlap
 
 TALL = 8  # outputs of a long column that are computed at once, for a filter of 3 weights
-
-
-def pays(layer):
-    """Rows that windows fill well, and so few channels that `winograd` has more to do before the products than in them.
-
-    Its thin products with constants are dear where they are packed, so there it takes more channels to be the quicker one.
-    """
-    most = 32 if UNPACKED else 64
-    return layer.kernel[0] == 3 and min(layer[:2]) >= 16 and max(layer[:2]) <= most and min(layer.output) >= 4
 
 
 def forward(x, w, layer):

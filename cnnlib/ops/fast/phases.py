@@ -1,11 +1,10 @@
 """Dilation, reduced to ordinary layers: an image is d x d interleaved images.
 
 A filter with holes of d pixels that starts at (i, j) sees only pixels (i + d a, j + d b). Take these apart: the image
-becomes d x d smaller ones, which go into the batch, and the layer is one without holes, for Winograd's way, in one
-direction or in two.
+becomes d x d smaller ones, which go into the batch, and the layer is one without holes, for Winograd's way.
 """
 
-from . import one_way, winograd
+from . import winograd
 from .layer import Layer
 from .memory import padded
 
@@ -13,7 +12,7 @@ from .memory import padded
 def forward(x, w, layer):
     """out (N, OH, OW, K) of x (N, H, W, C) and w (K, C, FH, FW)."""
     plain, size = undilated(layer)
-    return _together(_inner(plain).forward(_apart(x, layer.padding, size, layer), w, plain), layer)[
+    return _together(winograd.forward(_apart(x, layer.padding, size, layer), w, plain), layer)[
         :, : layer.output[0], : layer.output[1]
     ]
 
@@ -21,7 +20,7 @@ def forward(x, w, layer):
 def input_gradient(dout, w, layer):
     """dx (N, H, W, C)."""
     plain, _ = undilated(layer)
-    dx = _together(_inner(plain).input_gradient(_outputs_apart(dout, plain, layer), w, plain), layer)
+    dx = _together(winograd.input_gradient(_outputs_apart(dout, plain, layer), w, plain), layer)
     (ph, pw), (h, width) = layer.padding, layer.image
     return dx[:, ph : ph + h, pw : pw + width]
 
@@ -29,8 +28,7 @@ def input_gradient(dout, w, layer):
 def weight_gradient(x, dout, layer):
     """dw (K, C, FH, FW)."""
     plain, size = undilated(layer)
-    apart = _apart(x, layer.padding, size, layer), _outputs_apart(dout, plain, layer)
-    return _inner(plain).weight_gradient(*apart, plain)
+    return winograd.weight_gradient(_apart(x, layer.padding, size, layer), _outputs_apart(dout, plain, layer), plain)
 
 
 def undilated(layer):
@@ -43,10 +41,6 @@ def undilated(layer):
     image = tuple(-(-n // d) + f - 1 for n, f, d in each)
     size = tuple(n * d for n, d in zip(image, layer.dilation, strict=True))
     return Layer(layer.channels, layer.filters, layer.kernel, image), size
-
-
-def _inner(plain):
-    return one_way if one_way.pays(plain) else winograd
 
 
 def _outputs_apart(dout, plain, layer):

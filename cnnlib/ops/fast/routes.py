@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from . import columns, one_way, phases, point, space_to_depth, winograd
+from .products import UNPACKED
 from .winograd import OUTPUTS
 
 
@@ -41,6 +42,15 @@ def _few_zeros(layer):
     return rows > 2 or exact
 
 
+def _thin(layer):
+    """Rows that windows fill well, and so few channels that `winograd` has more to do before the products than in them.
+
+    Its thin products with constants are dear where they are packed, so there it takes more channels to be the quicker one.
+    """
+    most = 32 if UNPACKED else 64
+    return layer.kernel[0] == 3 and min(layer[:2]) >= 16 and max(layer[:2]) <= most and min(layer.output) >= 4
+
+
 TABLE = (
     Route(
         "point",
@@ -52,7 +62,7 @@ TABLE = (
         "one_way",
         one_way,
         can=lambda layer: layer.kernel[0] in OUTPUTS and layer.stride == layer.dilation == (1, 1),
-        pays=one_way.pays,
+        pays=_thin,
     ),
     Route(
         "winograd",
