@@ -10,7 +10,7 @@ from autograder import roster, scores
 from autograder.collected import read as read_record
 from autograder.problem import Problem
 from autograder.roster import marked
-from autograder.wording import many
+from autograder.wording import many, some
 
 FORMS = ("csv", "canvas", "moodle", "brightspace")
 # the column of the student's number in the system's own file, and words by which that of the grade is found
@@ -78,12 +78,12 @@ def _lesson(output, folder, lesson, submissions, form, template, column, of, raw
     if missing:
         where = f"in {template}" if template else "known by their number there"
         said.append(
-            f"{lesson}: {many(len(missing), 'student')} with a grade not {where}, so these are not in the file: {_names(missing)}."
+            f"{lesson}: {many(len(missing), 'student')} with a grade not {where}, so these are not in the file: {some(missing, 10)}."
         )
     ungraded = sorted(student for student in record if student not in grades)
     if ungraded:
         said.append(
-            f"{lesson}: {_names(ungraded)} handed in what was not graded (collected/{lesson}.csv says why): their grades are not in the file."
+            f"{lesson}: {some(ungraded, 10)} handed in what was not graded (collected/{lesson}.csv says why): their grades are not in the file."
         )
     pages, without = _feedback(output, folder, lesson, submissions, record, form)
     if pages:
@@ -93,10 +93,6 @@ def _lesson(output, folder, lesson, submissions, form, template, column, of, raw
             f"{lesson}: not in a zip: {many(without, 'feedback page')}, of what was not collected from {form.title()}."
         )
     return said
-
-
-def _names(students, most=10):
-    return ", ".join(students[:most]) + (f" and {len(students) - most:,} more" if len(students) > most else "")
 
 
 def _counts(line, form):

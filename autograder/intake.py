@@ -11,6 +11,7 @@ from nbgrader import utils
 
 from autograder.overlay import MAX_BYTES
 from autograder.problem import Problem
+from autograder.wording import some
 
 BESIDE_BYTES = 50 << 20  # of the files beside a notebook, all together
 
@@ -38,7 +39,7 @@ def find(submissions: Path, lessons, only=None) -> tuple[list[Handed], list[str]
     for name in only or ():
         if name not in students:
             raise Problem(
-                f"There is no folder for the student {name!r} in {submissions}; there are: {_some(students) or 'none'}."
+                f"There is no folder for the student {name!r} in {submissions}; there are: {some(students, 20) or 'none'}."
             )
     found, skipped = [], []
     for name in sorted(set(folders).difference(students)) if only is None else ():
@@ -67,11 +68,6 @@ def find(submissions: Path, lessons, only=None) -> tuple[list[Handed], list[str]
 def _shown(text):
     """Without the characters that no terminal shows, such as a line break."""
     return "".join(filter(str.isprintable, text))
-
-
-def _some(names, most=20):
-    """A list that fits in a sentence."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def strays(submissions: Path, known) -> list[str]:

@@ -28,6 +28,15 @@ def many(count: int, things: str) -> str:
     return f"{count:,} {things}{'s' * (count != 1)}"
 
 
+def some(names, most: int) -> str:
+    """A list that fits in a sentence.
+
+    >>> some(["ada", "bob", "cleo"], 2)
+    'ada, bob and 1 more'
+    """
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
 def duration(seconds: float) -> str:
     """How long, in a short form.
 
