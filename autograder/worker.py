@@ -363,7 +363,7 @@ class Template:
 
     def __init__(self, control, shell):
         self.control, self.shell = Channel(control), shell
-        self.child = self.worker = None
+        self.worker = None
 
     def serve(self):
         while True:
@@ -381,72 +381,53 @@ class Template:
         """Fork a worker in namespaces of its own (if `isolate`) that answers on the socket that follows the message."""
         _, fds, _, _ = socket.recv_fds(self.control.sock, 1, 1)
         self.end()
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reader)
-            self.control.close()
+        user, (reader, writer) = (os.getuid(), os.getgid()), os.pipe()
+        try:
+            self.worker = namespaces.fork_apart() if isolate else os.fork()
+            if self.worker == 0:
+                self._become_worker(socket.socket(fileno=fds[0]), user, reader, writer, folder, limits, isolate)
+        finally:
+            os.close(writer)
+            os.close(fds[0])
+            with open(reader, "rb") as pipe:
+                problem = pipe.read().decode(errors="replace")
+        if problem:
+            self.end()
+            raise OSError(problem)
+        return self.worker
+
+    def _become_worker(self, sock, user, reader, writer, folder, limits, isolate):
+        """In the process that was forked for it; never returns. What goes wrong at the start is written to `writer`."""
+        try:
             try:
                 namespaces.die_with_parent()
                 os.setsid()
                 if isolate:
-                    namespaces.enter_namespaces()
-                worker = os.fork()
-                if worker == 0:
-                    try:
-                        namespaces.die_with_parent()
-                        os.close(writer)
-                        run_submission(socket.socket(fileno=fds[0]), self.shell, folder, limits, isolate)
-                    finally:
-                        os._exit(0)
-                os.write(writer, str(worker).encode())
-                os.close(writer)
-                os.close(fds[0])
-                os.waitpid(worker, 0)
+                    namespaces.keep_user(*user)
             except OSError as error:
-                os.write(writer, f"error {error}".encode())
-            finally:
-                os._exit(0)
-        os.close(writer)
-        os.close(fds[0])
-        with open(reader, "rb") as pipe:
-            answer = pipe.read().decode()
-        if not answer.isdigit():
-            os.waitpid(child, 0)
-            raise OSError(answer or "the worker did not start")
-        self.child, self.worker = child, int(answer)
-        return self.worker
+                os.write(writer, f"{error}".encode())
+                return
+            for fd in (reader, writer):
+                os.close(fd)
+            self.control.close()
+            run_submission(sock, self.shell, folder, limits, isolate)
+        finally:
+            os._exit(0)
 
     def interrupt(self):
-        self._signal(signal.SIGINT)
+        if self.worker is not None:
+            os.kill(self.worker, signal.SIGINT)
 
     def end(self):
         """End the worker and all that it started."""
-        if self.child is not None:
-            self._signal(signal.SIGKILL)
-            with contextlib.suppress(OSError):  # with namespaces: the child ends when all in them have ended
-                self._wait_for_the_end()
-            if self.child is not None:
-                with contextlib.suppress(OSError):
-                    os.killpg(self.child, signal.SIGKILL)  # without namespaces: the rest of its session
-                with contextlib.suppress(OSError):
-                    os.waitpid(self.child, 0)
-            self.child = self.worker = None
-
-    def _wait_for_the_end(self):
+        if self.worker is None:
+            return
+        with contextlib.suppress(OSError):
+            os.killpg(self.worker, signal.SIGKILL)  # its session, and with namespaces: all that are in them
         deadline = time.monotonic() + END_SECONDS
-        while self.child is not None and os.waitid(os.P_PID, self.child, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
-            if time.monotonic() > deadline:
-                return
+        while os.waitpid(self.worker, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
             time.sleep(0.0005)
-
-    def _signal(self, number):
-        if self.child is not None:
-            with contextlib.suppress(OSError):
-                if os.waitpid(self.child, os.WNOHANG) == (0, 0):
-                    os.kill(self.worker, number)
-                else:
-                    self.child = self.worker = None
+        self.worker = None
 
 
 def main(control_fd, uid, *modules):
