@@ -20,9 +20,8 @@ _recording = ContextVar("recording", default=True)
 _blueprint = ContextVar("blueprint", default=None)
 
 
-def current_blueprint():
-    """The drawing that ops and layers go to instead of being computed, or None. See `cnnlib.blueprint`."""
-    return _blueprint.get()
+# The drawing that ops and layers go to instead of being computed, or None: `current_blueprint()`. See `cnnlib.blueprint`.
+current_blueprint = _blueprint.get
 
 
 @contextlib.contextmanager
@@ -180,15 +179,19 @@ class Tensor:
 
 def apply(name, *inputs, **options):
     """The op of this name on Tensors and arrays, as a Tensor that remembers it. See `cnnlib.ops` for names and options."""
-    return apply_with_cache(name, *inputs, **options)[0]
+    return _applied(name, inputs, options)[0]
 
 
 def apply_with_cache(name, *inputs, **options):
     """`apply`, and the cache that the forward pass left. On a blueprint, where nothing is computed, that is None."""
+    return _applied(name, inputs, options)
+
+
+def _applied(name, inputs, options):
     if (drawing := current_blueprint()) is not None:
         return drawing.op(name, inputs, options), None
     forward, backward = passes.find(name)
-    data, cache = forward(*(x.data if isinstance(x, Tensor) else x for x in inputs), **options)
+    data, cache = forward(*[x.data if isinstance(x, Tensor) else x for x in inputs], **options)
     out = Tensor(data)
     if _recording.get() and any(map(_wants_grad, inputs)):
         out.requires_grad, out.node = True, Node(name, inputs, backward, cache)
@@ -217,7 +220,7 @@ class _Functional:
         passes.library(name)  # an unknown name is an AttributeError here, not at the call
 
         def op(*inputs, **options):
-            return apply(name, *inputs, **options)
+            return _applied(name, inputs, options)[0]
 
         op.__name__, op.__doc__ = name, passes.library(name)[0].__doc__
         setattr(self, name, op)  # the next time it is found without this

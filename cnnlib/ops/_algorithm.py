@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 from contextvars import ContextVar
+from functools import lru_cache
 
 import numpy as np
 
@@ -39,6 +40,11 @@ def quick(name, algo, *arrays):
         raise ValueError(f"algo is {algo!r}, but must be None or 'direct'")
     if chosen(algo) == "direct" or not all(a.size and a.dtype in (np.float32, np.float64) for a in arrays):
         return None
+    return _fast(name)
+
+
+@lru_cache
+def _fast(name):
     try:
         return importlib.import_module(f".fast.{name}", __package__)
     except ImportError:

@@ -10,7 +10,7 @@ from .._numbers import LARGEST, whole
 def real(values, name):
     """The values as an array of floats: floats keep their precision, integers become float64. Raises TypeError."""
     if type(values) is np.ndarray and values.dtype.kind == "f" and values.dtype.isnative:
-        return values  # as nearly always; a small network feels the questions below
+        return values  # as nearly always
     values = array(values, name)
     return values.astype(values.dtype.newbyteorder("=") if values.dtype.kind == "f" else float, copy=False)
 
@@ -38,6 +38,8 @@ def images(values, name="x"):
 
 def pair(value, name, least):
     """(rows, columns) from an integer or a pair of integers, each at least `least`. Raises ValueError or TypeError."""
+    if type(value) is int and least <= value <= LARGEST:
+        return value, value  # as nearly always; a small network feels the questions below
     values = tuple(value) if isinstance(value, tuple | list | np.ndarray) and np.ndim(value) else (value, value)
     try:
         values = tuple(map(operator.index, values))

@@ -48,7 +48,9 @@ def relu_forward(x):
     >>> relu_forward([1, -2, 3, -1])[0]
     array([1., 0., 3., 0.])
     """
-    out = np.maximum(real(x, "x"), 0)
+    x = real(x, "x")
+    zeros = np.zeros_like(x[:1]) if x.ndim else 0  # numpy takes three times as long with a single 0 than with a row of them
+    out = np.maximum(x, zeros)
     return out, out
 
 

@@ -11,6 +11,7 @@ P. Simard, "High Performance Convolutional Neural Networks for Document Processi
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -124,7 +125,7 @@ def col2im(cols, x_shape, kernel_size, stride=1, padding=0, dilation=1):
     cols = array(cols, "cols")
     size, stride = pair(kernel_size, "kernel_size", 1), pair(stride, "stride", 1)
     padding, dilation = pair(padding, "padding", 0), pair(dilation, "dilation", 1)
-    oh, ow = _output_size(x_shape, size, stride, padding, dilation)
+    oh, ow = _output_size(tuple(x_shape), size, stride, padding, dilation)
     (n, c, h, w), (sh, sw), (ph, pw), (dh, dw) = x_shape, stride, padding, dilation
     if cols.shape != (n * oh * ow, c * math.prod(size)):
         raise ValueError(f"cols has shape {cols.shape}, but im2col gives {(n * oh * ow, c * math.prod(size))} here")
@@ -159,6 +160,7 @@ def _extent(size, dilation):
     return tuple(d * (f - 1) + 1 for f, d in zip(size, dilation, strict=True))
 
 
+@lru_cache
 def _output_size(x_shape, size, stride, padding, dilation):
     """OH and OW. Raises ValueError where the filter does not fit into the padded image."""
     if len(x_shape) != 4:

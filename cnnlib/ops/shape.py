@@ -3,6 +3,8 @@
 out may be a view of x, and a gradient a view of dout, as numpy's own reshape and slices are.
 """
 
+import math
+
 import numpy as np
 
 from .._numbers import whole
@@ -110,7 +112,7 @@ def flatten_forward(x):
     x = real(x, "x")
     if not x.ndim:
         raise ValueError("x is one number, but needs an axis of examples")
-    out = x.reshape(len(x), int(np.prod(x.shape[1:])))
+    out = x.reshape(len(x), math.prod(x.shape[1:]))
     return out, (x.shape, out.shape, x.dtype)
 
 

@@ -45,7 +45,7 @@ def input_gradient(dout, w, layer):
         short = layer.output[1] < SHORT
         return (stamps.input_gradient_side_by_side if short else stamps.input_gradient_in_planes)(dout, w, layer)
     if layer.stride != (1, 1) and layer.dilation == (1, 1) and layer.channels * layer.filters <= THIN:
-        return space_to_depth.input_gradient(dout, w, layer, input_gradient)
+        return space_to_depth.input_gradient_by(input_gradient, dout, w, layer)
     if layer.stride != (1, 1) or min(layer.backwards.padding) < 0:
         return stamps.input_gradient(dout, w, layer)
     return forward(dout, w[:, :, ::-1, ::-1].swapaxes(0, 1), layer.backwards)
@@ -113,8 +113,9 @@ def _widened(w, step, wide):
     """The filters (K, C, FH, FW) for `wide` neighbouring outputs at once: (FH·(FW + step (wide - 1))·C, wide·K)."""
     k, c, fh, fw = w.shape
     out = np.zeros((fh, fw + step * (wide - 1), c, wide, k), w.dtype)
-    for i in range(wide):
-        out[:, i * step : i * step + fw, :, i] = w.transpose(2, 3, 1, 0)
+    row, column, channel, place, item = out.strides
+    strides = (step * column + place, row, column, channel, item)  # each place has its filters `step` columns further
+    np.ndarray((wide, fh, fw, c, k), w.dtype, out, strides=strides)[...] = w.transpose(2, 3, 1, 0)
     return out.reshape(-1, wide * k)
 
 

@@ -139,9 +139,10 @@ def _first_meetings(direction):
     return tuple(pairs)
 
 
+@lru_cache
 def _directions(*directions):
     """The same where the channels are last."""
-    return [direction._replace(axis=direction.axis - 1) for direction in directions]
+    return tuple(direction._replace(axis=direction.axis - 1) for direction in directions)
 
 
 def _pieces(x):

@@ -100,8 +100,9 @@ def add_to_rows(x, vector):
     if x.strides[2:] != (c * x.itemsize, x.itemsize):  # rows would be a copy
         x += vector
         return
-    rows = x.reshape(n, h, w * c)
-    rows += np.tile(vector, w)
+    rows, row = x.reshape(n, h, w * c), np.empty((w, c), vector.dtype)
+    row[...] = vector
+    rows += row.reshape(w * c)
 
 
 def sum_of_rows(x):

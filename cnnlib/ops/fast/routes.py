@@ -74,7 +74,7 @@ TABLE = (
         "phases",
         phases,
         can=lambda layer: _square(layer) and layer.stride == (1, 1),
-        pays=lambda layer: layer.kernel[0] >= 3 and _wide_enough(phases.undilated(layer)[0]),
+        pays=lambda layer: layer.kernel[0] >= 3 and _wide_enough(phases.undilated(layer)),
     ),
     Route(
         "space_to_depth",

@@ -14,29 +14,41 @@ from .memory import padded
 
 def forward(x, w, layer):
     """out (N, OH, OW, K) of x (N, H, W, C) and w (K, C, FH, FW)."""
-    return winograd.forward(_blocks(x, layer), _filters_of_blocks(w, layer), unstrided(layer))
+    plain, out = unstrided(layer), np.empty((len(x), *layer.output, len(w)), x.dtype)
+    winograd.correlate(_blocks(x, layer), _filters_of_blocks(w, layer), plain.padding, winograd.side_by_side(out))
+    return out
 
 
-def input_gradient(dout, w, layer, at_stride_1=winograd.input_gradient):
-    """dx (N, H, W, C); pixels that no window reached get 0. Another route can do the layer of blocks, too."""
-    (sh, sw), (ph, pw), (h, width) = layer.stride, layer.padding, layer.image
-    blocks = at_stride_1(dout, _filters_of_blocks(w, layer), unstrided(layer))
-    n, rows, columns, _ = blocks.shape
-    dx = blocks.reshape(n, rows, columns, sh, sw, layer.channels).swapaxes(2, 3)
-    dx = dx.reshape(n, rows * sh, columns * sw, layer.channels)[:, ph : ph + h, pw : pw + width]
-    return padded(dx, (0, 0), layer.image)
+def input_gradient(dout, w, layer):
+    """dx (N, H, W, C); pixels that no window reached get 0."""
+    plain = unstrided(layer)
+    dx = np.empty((len(dout), *_whole(plain.image, layer), layer.channels), dout.dtype)
+    filters = _filters_of_blocks(w, layer)
+    winograd.correlate(winograd.side_by_side(dout), filters, plain.backwards.padding, _view(dx, layer), turned=True)
+    return _image(dx, layer)
+
+
+def input_gradient_by(at_stride_1, dout, w, layer):
+    """The same with the dx of another route for the layer of blocks."""
+    plain = unstrided(layer)
+    blocks = at_stride_1(dout, _filters_of_blocks(w, layer), plain)
+    dx = np.empty((len(dout), *_whole(plain.image, layer), layer.channels), dout.dtype)
+    blocks = blocks.reshape(*blocks.shape[:3], *layer.stride, layer.channels)
+    _view(dx, layer)[...] = blocks.transpose(1, 2, 0, 3, 4, 5)
+    return _image(dx, layer)
 
 
 def weight_gradient(x, dout, layer):
     """dw (K, C, FH, FW)."""
-    return _without_blocks(winograd.weight_gradient(_blocks(x, layer), dout, unstrided(layer)), layer)
+    dw = winograd.gradient(_blocks(x, layer), winograd.side_by_side(dout), unstrided(layer))
+    return _without_blocks(dw, layer)
 
 
 def forward_and_weight_gradient(x, w, dout, layer):
     """out and dw at once."""
-    out, dw = winograd.forward_and_weight_gradient(
-        _blocks(x, layer), _filters_of_blocks(w, layer), dout, unstrided(layer)
-    )
+    plain, out = unstrided(layer), np.empty((len(x), *layer.output, len(w)), x.dtype)
+    pixels, gradients = winograd.side_by_side(out), winograd.side_by_side(dout)
+    dw = winograd.correlate_and_gradient(_blocks(x, layer), _filters_of_blocks(w, layer), gradients, plain, pixels)
     return out, _without_blocks(dw, layer)
 
 
@@ -51,11 +63,25 @@ def unstrided(layer):
     return Layer(layer.channels * layer.stride[0] * layer.stride[1], layer.filters, kernel, image)
 
 
+def _whole(image, layer):
+    """The size of all blocks together."""
+    return tuple(n * step for n, step in zip(image, layer.stride, strict=True))
+
+
 def _blocks(x, layer):
-    """x (N, H, W, C) to (N, H', W', s·s·C), the channels in the order (row in block, column in block, c)."""
-    (sh, sw), (h, w), n, c = layer.stride, unstrided(layer).image, len(x), x.shape[3]
-    x = padded(x, layer.padding, (h * sh, w * sw))
-    return x.reshape(n, h, sh, w, sw, c).swapaxes(2, 3).reshape(n, h, w, sh * sw * c)
+    return _view(padded(x, layer.padding, _whole(unstrided(layer).image, layer)), layer)
+
+
+def _view(x, layer):
+    """x (N, s·H', s·W', C) as (H', W', N, s, s, C): what a block holds in the order (row in it, column in it, c)."""
+    (sh, sw), (n, h, w, c) = layer.stride, x.shape
+    return x.reshape(n, h // sh, sh, w // sw, sw, c).transpose(1, 3, 0, 2, 4, 5)
+
+
+def _image(dx, layer):
+    """The blocks of dx (N, s·H', s·W', C) without their frame; zeros where they end too early."""
+    (ph, pw), (h, width) = layer.padding, layer.image
+    return padded(dx[:, ph : ph + h, pw : pw + width], (0, 0), layer.image)
 
 
 def _filters_of_blocks(w, layer):

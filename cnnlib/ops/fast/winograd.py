@@ -20,11 +20,14 @@ Points far from 1 magnify rounding errors: 0, ±2/3, ±3/2 and infinity are four
 paper. A NaN or an infinite pixel spoils all outputs of the tiles that it lies in, not only those that see it.
 
 Inside, images lie side by side, (H, W, B, C): tiles overlap as views then, without copies, and what steps 1 and 3 do along
-a row, they do to lines of B·C numbers. A product with a matrix of 6 x 6 is quick only where lines are long.
+a row, they do to lines of B·C numbers. A product with a matrix of 6 x 6 is quick only where lines are long. As every image
+is copied to its place in a piece of work and from there, it may come as any view (H, W, B, ...) whose last axes hold the
+numbers of a pixel, or of several: so come the images of `phases.py` and the blocks of `space_to_depth.py`.
 Source: A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; S. Winograd, "Arithmetic
 Complexity of Computations", 1980.
 """
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -45,35 +48,26 @@ LINE = 512  # numbers in one pixel of all images: fewer make the steps along a r
 
 def forward(x, w, layer):
     """out (N, OH, OW, K) of x (N, H, W, C) and square filters w (K, C, r, r), at stride 1."""
-    return _correlate(x, w, layer.padding, layer.output)
+    out = np.empty((len(x), *layer.output, len(w)), x.dtype)
+    correlate(side_by_side(x), w, layer.padding, side_by_side(out))
+    return out
 
 
 def input_gradient(dout, w, layer):
     """dx: the forward pass of dout with the filters turned by 180°, which turns the columns of G."""
-    return _correlate(dout, w, layer.backwards.padding, layer.image, turned=True)
+    dx = np.empty((len(dout), *layer.image, w.shape[1]), dout.dtype)
+    correlate(side_by_side(dout), w, layer.backwards.padding, side_by_side(dx), turned=True)
+    return dx
 
 
 def weight_gradient(x, dout, layer):
-    """dw (K, C, r, r). Each of the three steps is linear, so the way back is the transposed steps in reverse."""
-    at, _, bt = cook_toom(layer.kernel[0], x.dtype)
-    (oh, ow), dw = layer.output, _no_gradient(x, layer)
-    for images, rows in _pieces(len(x), oh, ow, *at.shape, max(layer[:2]), x.itemsize):
-        _add_gradient(dw, _tiles(x[images], bt, len(at), layer.padding, rows, ow, "x"), dout[images], rows)
-    return dw.transpose(2, 3, 0, 1)
+    """dw (K, C, r, r)."""
+    return gradient(side_by_side(x), side_by_side(dout), layer)
 
 
-def forward_and_weight_gradient(x, w, dout, layer):
-    """out and dw where both are asked for at once, as on the way back through a transposed convolution: with the same
-    tiles of x."""
-    dw = _no_gradient(x, layer)
-    out = _correlate(
-        x,
-        w,
-        layer.padding,
-        layer.output,
-        also=lambda tiles, images, rows: _add_gradient(dw, tiles, dout[images], rows),
-    )
-    return out, dw.transpose(2, 3, 0, 1)
+def side_by_side(x):
+    """(N, H, W, C) as a view (H, W, N, C)."""
+    return x.transpose(1, 2, 0, 3)
 
 
 @lru_cache
@@ -123,66 +117,88 @@ def _points_at_once(points, weights):
     return [slice(first, first + step) for first in range(0, points, step)]
 
 
-def _correlate(x, w, padding, output, turned=False, also=None):
-    """out (N, OH, OW, K) from x (N, H, W, C) and w (K, C, r, r); turned: dx from dout. `also` is called with the tiles."""
+def correlate(x, w, padding, out, turned=False, also=None):
+    """Fills out (OH, OW, N, ..., K) from x (H, W, N, ..., C) and w (K, C, r, r); turned: dx from dout. `also` is called with
+    the tiles of every piece, its rows of tiles and its images."""
     at, _, bt = cook_toom(w.shape[2], x.dtype)
-    (m, n), (oh, ow), c, k = at.shape, output, x.shape[3], w.shape[turned]
-    out = np.empty((len(x), oh, ow, k), x.dtype)
+    (m, n), c, k = at.shape, w.shape[1 - turned], w.shape[turned]
     parts = _points_at_once(n * n, c * k * x.itemsize)
     at_all = _at_points(w, parts[0], turned) if len(parts) == 1 else None
-    for images, rows in _pieces(len(x), oh, ow, m, n, max(c, k), x.itemsize):
-        tiles = _tiles(x[images], bt, m, padding, rows, ow, "x")
+    for rows, images in _pieces(out, k, m, n, max(c, k)):
+        tiles = _tiles(x[:, :, images], c, bt, m, padding, rows, out.shape[1], "x")
         products = scratch("products", (n * n, tiles.shape[1], k), x.dtype)
         for some in parts:  # a part of many filters is made anew for every piece, quicker than it comes from memory
             filters = _at_points(w, some, turned) if at_all is None else at_all
             np.matmul(tiles[some], filters, out=products[some])
-        _outputs(products, at, out[images, rows.start * m : rows.stop * m])
+        _outputs(products, at, out[rows.start * m : rows.stop * m, :, images])
         if also:
-            also(tiles, images, rows)
-    return out
+            also(tiles, rows, images)
 
 
-def _no_gradient(x, layer):
+def gradient(x, dout, layer):
+    """dw (K, C, r, r) from x (H, W, N, ..., C) and dout. Each step is linear, so the way back is the transposed steps in
+    reverse."""
+    at, _, bt = cook_toom(layer.kernel[0], x.dtype)
+    dw = _no_gradient(layer, x.dtype)
+    for rows, images in _pieces(dout, layer.filters, *at.shape, max(layer[:2])):
+        tiles = _tiles(x[:, :, images], layer.channels, bt, len(at), layer.padding, rows, dout.shape[1], "x")
+        _add_gradient(dw, tiles, dout[:, :, images], rows)
+    return dw.transpose(2, 3, 0, 1)
+
+
+def correlate_and_gradient(x, w, dout, layer, out):
+    """Fills out and returns dw where both are asked for at once, as on the way back through a transposed convolution: with
+    the same tiles of x."""
+    dw = _no_gradient(layer, x.dtype)
+
+    def also(tiles, rows, images):
+        _add_gradient(dw, tiles, dout[:, :, images], rows)
+
+    correlate(x, w, layer.padding, out, also=also)
+    return dw.transpose(2, 3, 0, 1)
+
+
+def _no_gradient(layer, dtype):
     """Zeros that become dw: (r, r, K, C)."""
-    return np.zeros((*layer.kernel, layer.filters, layer.channels), x.dtype)
+    return np.zeros((*layer.kernel, layer.filters, layer.channels), dtype)
 
 
 def _add_gradient(dw, tiles, dout, rows):
-    """dw (r, r, K, C) += what tiles (n·n, tiles, C) of x and the same places of dout (N, OH, OW, K) have to say."""
+    """dw (r, r, K, C) += what tiles (n·n, tiles, C) of x and the same places of dout (OH, OW, N, ..., K) have to say."""
     r, _, k, c = dw.shape
     plane, at = _plane(r, dw.dtype), cook_toom(r, dw.dtype)[0]
-    gradients = _tiles(dout, at.T, len(at), (0, 0), rows, dout.shape[2], "dout")
+    gradients = _tiles(dout, k, at.T, len(at), (0, 0), rows, dout.shape[1], "dout")
     for some in _points_at_once(len(plane), dw[0, 0].nbytes):
         part = scratch("part", (len(plane[some]), k, c), dw.dtype)
         np.matmul(gradients[some].swapaxes(1, 2), tiles[some], out=part)
         dw += (plane[some].T @ part.reshape(len(part), k * c)).reshape(dw.shape)
 
 
-def _pieces(images, oh, ow, m, n, channels, itemsize):
-    """(slice of images, range of tile rows) for pieces of work that fit into the cache: many images, then many rows."""
+def _pieces(out, k, m, n, channels):
+    """(range of tile rows, slice of images) for pieces of work that fit into the cache: many images, then many rows."""
+    (oh, ow, images), each = out.shape[:3], math.prod(out.shape[3:]) // k  # pixels of an image's place
     down, across = -(-oh // m), -(-ow // m)
-    tiles = max(TILES, memory.CACHE // (n * n * channels * itemsize))
-    some = memory.equal_parts(images, max(1, round(tiles / (down * across)), LINE // channels))
-    rows = memory.equal_parts(down, max(1, round(tiles / (some * across))))
+    tiles = max(TILES, memory.CACHE // (n * n * channels * out.itemsize))
+    some = memory.equal_parts(images, max(1, round(tiles / (down * across * each)), LINE // (channels * each)))
+    rows = memory.equal_parts(down, max(1, round(tiles / (some * each * across))))
     for first in range(0, images, some):
         for row in range(0, down, rows):
-            yield slice(first, min(first + some, images)), range(row, min(row + rows, down))
+            yield range(row, min(row + rows, down)), slice(first, min(first + some, images))
 
 
-def _tiles(x, matrix, step, padding, rows, ow, name):
+def _tiles(x, channels, matrix, step, padding, rows, ow, name):
     """Tiles of t x t pixels, `step` apart, both directions multiplied by the matrix (q, t): (q·q, tiles, C)."""
-    images, channels = len(x), x.shape[3]
+    line = math.prod(x.shape[2:])  # numbers in one pixel of all images; a row is `width` of them
     (q, t), down, across = matrix.shape, len(rows), -(-ow // step)
     height, width = (down - 1) * step + t, (across - 1) * step + t
-    line = images * channels  # one pixel of all images; a row is `width` of them
-    side = scratch("padded", (height, width, images, channels), x.dtype)
-    into_rows, from_rows = overlap(padding[0] - rows.start * step, x.shape[1], height)
-    into_columns, from_columns = overlap(padding[1], x.shape[2], width)
+    side = scratch("padded", (height, width, *x.shape[2:]), x.dtype)
+    into_rows, from_rows = overlap(padding[0] - rows.start * step, x.shape[0], height)
+    into_columns, from_columns = overlap(padding[1], x.shape[1], width)
     for frame in (side[: into_rows.start], side[into_rows.stop :]):
         frame[...] = 0
     for frame in (side[:, : into_columns.start], side[:, into_columns.stop :]):
         frame[...] = 0
-    side[into_rows, into_columns] = x[:, from_rows, from_columns].transpose(1, 2, 0, 3)
+    side[into_rows, into_columns] = x[from_rows, from_columns]
 
     item, row = x.itemsize, width * line
     strips = np.ndarray((down, t, row), x.dtype, side, strides=(step * row * item, row * item, item))  # they overlap
@@ -191,7 +207,7 @@ def _tiles(x, matrix, step, padding, rows, ow, name):
     windows = np.ndarray((down, q, across, t, line), x.dtype, strips, strides=steps)
     out = scratch(name, (q, q, down, across, line), x.dtype)
     np.matmul(matrix, windows, out=out.transpose(2, 0, 3, 1, 4))
-    return out.reshape(q * q, down * across * images, channels)
+    return out.reshape(q * q, down * across * line // channels, channels)
 
 
 def overlap(start, length, size):
@@ -203,11 +219,10 @@ def overlap(start, length, size):
 
 def _outputs(products, at, out):
     """Interpolates products (n·n, tiles, K) and puts the outputs, m x m of each tile, in their places."""
-    (m, n), (images, oh, ow, k) = at.shape, out.shape
-    down, across, line = -(-oh // m), -(-ow // m), images * k
+    (m, n), (oh, ow, *pixel) = at.shape, out.shape
+    down, across, line = -(-oh // m), -(-ow // m), math.prod(pixel)
     columns = scratch("columns", (down, n, across, m, line), out.dtype)
     np.matmul(at, products.reshape(n, n, down, across, line).transpose(2, 0, 3, 1, 4), out=columns)
     columns = columns.reshape(down, n, across * m * line)
     pixels = np.matmul(at, columns, out=scratch("pixels", (down, m, across * m * line), out.dtype))
-    pixels = pixels.reshape(down * m, across * m, images, k)
-    out[...] = pixels[:oh, :ow].transpose(2, 0, 1, 3)
+    out[...] = pixels.reshape(down * m, across * m, *pixel)[:oh, :ow]
