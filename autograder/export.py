@@ -13,6 +13,7 @@ from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.ansi import strip_ansi
 from pygments.formatters import HtmlFormatter
 
+from autograder import overlay
 from autograder.build import BuildError, instructor_version, lessons, student_version
 from autograder.markup import mathml
 from autograder.problem import Problem
@@ -118,7 +119,7 @@ def _html(nb, deck=False):
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
-    title = next((match[2] for cell in nb.cells if (match := HEADING.match(cell.source))), "Lesson")
+    title = overlay.title((cell.source for cell in nb.cells if cell.cell_type == "markdown"), "Lesson")
     style = HtmlFormatter(style="xcode").get_style_defs(".highlight")
     page, _ = exporter.from_notebook_node(nb, resources={"title": title, "deck": deck, "highlighting": style})
     return page

@@ -159,7 +159,7 @@ def overlay(released: nbformat.NotebookNode, cells: list[Found], name: str) -> t
         )
     nb = nbformat.v4.new_notebook(metadata=copy.deepcopy(released.metadata))
     prose = [cell.source for cell in released.cells if cell.cell_type == "markdown"]
-    nb.metadata["title"] = next((heading for text in prose for heading in headings(text)), name)  # whatever theirs says
+    nb.metadata["title"] = title(prose, name)  # whatever theirs says
     nb.cells.extend(extras.pop("", []))
     missing = []
     for cell in released.cells:
@@ -188,6 +188,11 @@ def headings(text: str) -> list[str]:
     """
     text = re.sub(r"^(```|~~~).*?^\1", "", text, flags=re.MULTILINE | re.DOTALL)
     return [re.sub(r"[`*]|\s#+\s*$", "", found).strip() for found in re.findall(r"^#{1,6} +(.+)$", text, re.MULTILINE)]
+
+
+def title(prose, name: str) -> str:
+    """A lesson's title, from its markdown texts: the first heading, or its name where there is none."""
+    return next((heading for text in prose for heading in headings(text)), name)
 
 
 def number(nb):

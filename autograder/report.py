@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import statistics
 import urllib.parse
 from collections import Counter, defaultdict
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import jinja2
 
-from autograder import mistakes, scores, similarity
+from autograder import mistakes, overlay, scores, similarity
 from autograder.archive import plain
 from autograder.collected import read as read_record
 from autograder.execute import NOT_ISOLATED
@@ -60,7 +59,7 @@ def _number(value):
 def _lesson(gradebook, course, output, to, lesson):
     """All that the template needs to say of one lesson."""
     submissions = scores.of(gradebook, lesson)
-    exercises, stubs, titles = _exercises(course, lesson, submissions)
+    exercises, stubs, title = _exercises(course, lesson, submissions)
     place = {cell: exercise.name for exercise in exercises for cell in exercise.cells}
     looks = look_at_all([output / "autograded" / one.student / lesson for one in submissions], place, stubs)
     for one, look in zip(submissions, looks, strict=True):
@@ -74,7 +73,7 @@ def _lesson(gradebook, course, output, to, lesson):
     shares = [one.share for one in submissions]
     return {
         "name": lesson,
-        "title": titles,
+        "title": title,
         "submissions": submissions,
         "points": max((one.points for one in submissions), default=0),
         "waiting": sum(one.waiting > 0 for one in submissions),
@@ -95,17 +94,13 @@ def _lesson(gradebook, course, output, to, lesson):
 def _exercises(course, lesson, submissions):
     """The exercises in the lesson's order, the stubs of its solution cells, and its title."""
     points = {cell: p for one in submissions for cell, (_, p, _) in one.cells.items()}
-    exercises, stubs, title, current = [], {}, lesson, None
+    exercises, stubs, prose, current = [], {}, [], None
     for path in sorted((course / "notebooks" / lesson).glob("*.ipynb")) or sorted(
         (course / "solutions" / lesson).glob("*.ipynb")
     ):
         for cell in cells(path):
-            if (
-                match := re.match(r"# +(.+)", cell["source"])
-                if cell["kind"] == "markdown" and title == lesson
-                else None
-            ):
-                title = plain(match[1])
+            if cell["kind"] == "markdown":
+                prose.append(cell["source"])
             label, grade, solution = cell["id"], cell["grade"], cell["solution"]
             if solution and not grade:
                 current = Exercise(label)
@@ -119,7 +114,7 @@ def _exercises(course, lesson, submissions):
                 current.points += points[label]
     known = {label for exercise in exercises for label in exercise.cells}
     exercises += [Exercise(cell, [cell], p) for cell, p in points.items() if cell not in known]
-    return [exercise for exercise in exercises if exercise.cells], stubs, title
+    return [exercise for exercise in exercises if exercise.cells], stubs, overlay.title(map(plain, prose), lesson)
 
 
 def _histogram(shares):

@@ -21,7 +21,7 @@ LESSON = '''\
 # ---
 
 # %% [markdown]
-# # 1 · A sample
+# # 1 · A `sample`
 # Costs `$5` and $\\frac{a_1}{b}$.
 
 # %% tags=["setup"]

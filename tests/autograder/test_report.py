@@ -74,7 +74,7 @@ def cell(source, label, kind="code", said="", **flags):
 
 def notebook(code, messages=None, note=""):
     messages = messages or {}
-    cells = [nbformat.v4.new_markdown_cell("# 9 · Squares", id="title")]
+    cells = [nbformat.v4.new_markdown_cell("# 9 · `Squares`", id="title")]
     cells += [cell(code, "square", solution=True, locked=False)]
     cells += [cell("assert 1", label, grade=True, points=p, said=messages.get(label, "")) for label, p in (("visible", 4), ("hidden", 6))]  # fmt: skip
     cells += [cell("Why?", "why", "markdown", grade=True, solution=True, locked=False, points=2)]
