@@ -57,11 +57,11 @@ def collect_class(course, lesson, sources, output, roster_file=None, form=None, 
         if count[state]:
             console.print(f"{count[state]:7,} {words}", highlight=False)
     if late:
-        console.print(f"{late:7,} of these late", highlight=False)
+        console.print(f"{late:7,} handed in late (counted above)", highlight=False)
     timeless = [line for line in lines if line.state in ("taken", "unchanged") and not line.submitted and not line.late]
     if deadline and timeless:
         console.print(
-            f"{len(timeless):7,} of these at no known time: they count as in time, unless a worksheet given with --roster says when",
+            f"{len(timeless):7,} handed in at no known time (counted above): they count as in time, unless a worksheet given with --roster says when",
             highlight=False,
         )
     told = [line for line in lines if line.sentence and line.state not in ("older", "missing")]

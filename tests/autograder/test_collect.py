@@ -277,9 +277,9 @@ def test_what_counts_keeps_its_line_and_its_time(course, collect):
     collect(moodle("old", "21 November 2026, 10:36 AM"), *worksheet, roster=False)
     assert ada() == [("taken", *current), ("older", "", "2026-11-21 10:36:00")]
     _, said = collect(moodle("new", "-"), roster=False)
-    assert ada()[0] == ("unchanged", *current) and "1 of these late" in said and "due 2026-11-22 10:00:00 UTC" in said
+    assert ada()[0] == ("unchanged", *current) and "1 handed in late (counted above)" in said and "due 2026-11-22 10:00:00 UTC" in said
     _, said = collect(moodle("newest", "-"), roster=False)
-    assert taken(course, "ada") == "newest" and "1 of these at no known time" in said
+    assert taken(course, "ada") == "newest" and "1 handed in at no known time (counted above)" in said
 
 
 @pytest.mark.parametrize("due", ["2026-11-20", "20.11.2026", "03/04/2026 10:00", "tomorrow"])
