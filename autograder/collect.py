@@ -21,7 +21,7 @@ from nbgrader.api import Student as Row
 from nbgrader.utils import parse_utc
 from rich.console import Console
 
-from autograder import archive, lms, overlay, roster
+from autograder import archive, intake, lms, overlay, roster
 from autograder.archive import Refused, plain
 from autograder.collected import STATES, Found, read, record
 from autograder.lms import Attempt
@@ -335,6 +335,10 @@ class _Job:
             staged.why_not = f"there is no notebook in it, {has}. {reasons}".strip()
             return staged
         mine = [path for path in notebooks if path.name in self.notebooks] or notebooks[:1]
+        if len(notebooks) > 1 and f"{self.lesson}.ipynb" in self.notebooks:
+            chosen, note = intake.choose(staged.folder, self.lesson)
+            mine = [chosen] if chosen else mine
+            staged.notes += (note,)
         for path in mine:
             try:
                 overlay.read(path)

@@ -92,11 +92,11 @@ def choose(folder: Path, lesson: str):
         right = [folder / f"{lesson}.ipynb"]
     if len(right) == 1:
         others = ", ".join(_shown(str(p.relative_to(folder))) for p in found if p != right[0])
-        return right[0], f"also handed in, not graded: {others}" if others else ""
+        return right[0], f"Also handed in, not graded: {others}." if others else ""
     if len(right) > 1:
         return None, f"there are {len(right)} notebooks named {lesson}.ipynb; leave the one that counts."
     if len(found) == 1:
-        return found[0], f"handed in as {_shown(found[0].name)}"
+        return found[0], f"Handed in as {_shown(found[0].name)}."
     return None, f"there is no {lesson}.ipynb" + (
         f" among its {len(found)} notebooks; rename the one that counts." if found else "."
     )

@@ -239,6 +239,19 @@ def test_a_flat_folder(course, collect):
     assert {nbformat.read(p, as_version=4).cells[0].source for p in kept} == {"whose?", "?"}
 
 
+def test_which_of_several_notebooks_counts_is_said_as_grade_says_it(course, collect):
+    class_ = {
+        f"ada/{FILE}": notebook("ada"),
+        "ada/draft.ipynb": "{",  # is not graded, so it need not be readable
+        "bob/one.ipynb": notebook("1"),
+        "bob/two.ipynb": notebook("2"),
+        f"zoe/{FILE}": notebook("zoe"),
+    }
+    code, said = collect(zipped(course / "class.zip", class_))
+    assert code == 0 and "ada: Also handed in, not graded: draft.ipynb." in said, said
+    assert f"bob: There is no {FILE} among its 2 notebooks; rename the one that counts." in said and "zoe:" not in said
+
+
 # ---- again, and in the wrong order
 
 

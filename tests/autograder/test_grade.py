@@ -267,7 +267,7 @@ def test_a_second_notebook_and_a_withdrawn_one_are_told(course, grade):
     path = hand_in(course, "bob", "def square(x):\n    return x * x")
     shutil.copy(path, path.with_name("squares-2.ipynb"))
     said = " ".join(grade()[1].replace("│", " ").split())
-    assert "also handed in, not graded: squares-2.ipynb" in said
+    assert "Also handed in, not graded: squares-2.ipynb." in said
     shutil.rmtree(course / "class" / "bob")
     code, said = grade()
     assert code == 0 and scores(course) == {"ada": 4, "bob": 4}
