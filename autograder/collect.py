@@ -99,7 +99,7 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
     place = output / "collected" / lesson
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".staging-", dir=place) as staging:
-        job = _Job(lesson, {p.name for p in released.glob("*.ipynb")}, zone, students, deadline, output, Path(staging))
+        job = _Job(lesson, released, zone, students, deadline, output, Path(staging))
         for source in sources:
             job.read(Path(source), form)
         lines = job.settle()
@@ -154,8 +154,10 @@ def _due(text, zone):
 class _Job:
     """One run: the attempts of all sources, by student."""
 
-    def __init__(self, lesson, notebooks, zone, students, deadline, output, staging):
-        self.lesson, self.notebooks, self.zone = lesson, notebooks, zone
+    def __init__(self, lesson, released, zone, students, deadline, output, staging):
+        self.lesson, self.zone = lesson, zone
+        self.notebooks = {path.name for path in released.glob("*.ipynb")}
+        self.labels = overlay.labels(released.parent)
         self.students, self.deadline, self.output, self.staging = students, deadline, output, staging
         self.aside = output / "collected" / lesson
         self.attempts, self.lines, self.forms = {}, [], set()
@@ -335,13 +337,14 @@ class _Job:
             staged.why_not = f"there is no notebook in it, {has}. {reasons}".strip()
             return staged
         mine = [path for path in notebooks if path.name in self.notebooks] or notebooks[:1]
-        if len(notebooks) > 1 and f"{self.lesson}.ipynb" in self.notebooks:
-            chosen, note = intake.choose(staged.folder, self.lesson)
-            mine = [chosen] if chosen else mine
+        chosen, note = intake.choose(staged.folder, self.lesson) if self.lesson in self.labels else (None, "")
+        if len(notebooks) > 1:
             staged.notes += (note,)
-        for path in mine:
+        for path in [chosen] if chosen else mine:
             try:
-                overlay.read(path)
+                cells = overlay.read(path)
+                if path == chosen:
+                    staged.notes += (overlay.another(cells, self.lesson, self.labels),)
             except overlay.Unreadable as problem:
                 staged.unreadable = str(problem)
         staged.digest = _digest(staged.folder)

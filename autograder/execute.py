@@ -86,11 +86,12 @@ class _Step(NbGraderPreprocessor):
     def converter(self):
         return self.parent.parent
 
+    def folder(self, resources):
+        course = self.converter.coursedir
+        return Path(course.format_path(course.source_directory, ".", resources["nbgrader"]["assignment"]))
+
     def source(self, resources):
-        course, names = self.converter.coursedir, resources["nbgrader"]
-        path = (
-            Path(course.format_path(course.source_directory, ".", names["assignment"])) / f"{names['notebook']}.ipynb"
-        )
+        path = self.folder(resources) / f"{resources['nbgrader']['notebook']}.ipynb"
         if not path.exists():
             raise NbGraderException(
                 f"The instructor's notebook {path} is missing; grading needs it. Put it back or build it again."
@@ -106,7 +107,8 @@ class Overlay(_Step):
         names = resources["nbgrader"]
         released = overlay.release(self.source(resources), self.config)
         remove_links(self.converter, names["assignment"], names["student"])
-        return laid(released, submitted["cells"], names["notebook"], submitted["notes"]), resources
+        lessons = overlay.labels(self.folder(resources).parent)
+        return laid(released, submitted["cells"], names["notebook"], submitted["notes"], lessons), resources
 
 
 def remove_links(converter, assignment, student):
@@ -157,12 +159,12 @@ def runner() -> Runner:
     return _threads.runner
 
 
-def laid(released, cells, name, why_not):
+def laid(released, cells, name, why_not, lessons):
     """A submission's cells on the student's version of the notebook (see `overlay.py`), with notes; no hidden test is in it.
 
     why_not: sentences that say why it cannot be run, or none.
     """
-    nb, repaired = overlay.overlay(released, cells, name)
+    nb, repaired = overlay.overlay(released, cells, name, lessons)
     if why_not:
         nb.metadata["autograder"] = {"not_run": True}
     for note in reversed(why_not + repaired):

@@ -237,7 +237,8 @@ class Grading:
             write(mark, now)
         released = nbformat.writes(overlay.release(source, self.config))
         limits = execute.TwoProcessRun(config=self.config).limits()
-        return task.Lesson(lesson, nbformat.writes(source), released, limits, self.options.isolate).pack()
+        labels = overlay.labels(self.course / "solutions")
+        return task.Lesson(lesson, nbformat.writes(source), released, limits, self.options.isolate, labels).pack()
 
     def _database(self):
         return self.output / "gradebook.db"

@@ -142,16 +142,41 @@ def is_answer(cell) -> bool:
     return utils.is_solution(cell)
 
 
-def overlay(released: nbformat.NotebookNode, cells: list[Found], name: str) -> tuple[nbformat.NotebookNode, list[str]]:
-    """The notebook to grade, and notes for student and instructor about what was repaired."""
-    known = {grade_id(cell): cell for cell in released.cells if grade_id(cell)}
+def labels(lessons: Path) -> dict[str, list[str]]:
+    """The grade ids of each notebook that can be read, by LESSON for LESSON/LESSON.ipynb, by LESSON/NAME for others."""
+    found = {}
+    for path in sorted(lessons.glob("*/*.ipynb")):
+        name = path.stem if path.stem == path.parent.name else f"{path.parent.name}/{path.stem}"
+        with contextlib.suppress(Unreadable):
+            found[name] = [cell.grade_id for cell in read(path) if cell.grade_id]
+    return found
+
+
+def another(cells: list[Found], name: str, lessons: dict[str, list[str]]) -> str:
+    """A sentence where a submission is not the notebook `name`, with the one of `lessons` that it is; else nothing.
+
+    >>> another([Found("code", "", "pool"), Found("code", "", "pad")], "one", {"one": ["add"], "two": ["pool", "pad"]})
+    'This seems to be another notebook, that of two: 2 of its 2 labelled cells do not belong to one.'
+    """
     theirs = {cell.grade_id for cell in cells if cell.grade_id}
-    notes = []
-    foreign = theirs - known.keys()
-    if len(foreign) > len(theirs) / 2:
-        notes.append(
-            f"This seems to be another notebook: {len(foreign)} of its {len(theirs)} labelled cells do not belong to {name}."
-        )
+    foreign = theirs.difference(lessons[name])
+    if len(foreign) <= len(theirs) / 2:
+        return ""
+    likely = max(lessons, key=lambda lesson: len(theirs.intersection(lessons[lesson])))
+    whose = f", that of {likely}" if len(theirs.intersection(lessons[likely])) > len(theirs) / 2 else ""
+    return f"This seems to be another notebook{whose}: {len(foreign)} of its {len(theirs)} labelled cells do not belong to {name}."
+
+
+def overlay(
+    released: nbformat.NotebookNode, cells: list[Found], name: str, lessons: dict[str, list[str]] | None = None
+) -> tuple[nbformat.NotebookNode, list[str]]:
+    """The notebook to grade, and notes for student and instructor about what was repaired.
+
+    lessons: the `labels` of the course, by which a notebook of another lesson is named.
+    """
+    known = {grade_id(cell): cell for cell in released.cells if grade_id(cell)}
+    other = another(cells, name, {**(lessons or {}), name: list(known)})
+    notes = [other] if other else []
     texts, extras, left_out = _sort(released, known, cells)
     if left_out:
         notes.append(
@@ -174,7 +199,7 @@ def overlay(released: nbformat.NotebookNode, cells: list[Found], name: str) -> t
             cell.metadata["autograder"] = {"missing": True}
         nb.cells.append(cell)
         nb.cells.extend(extras.pop(key, []))
-    if missing and theirs and not notes:
+    if missing and not notes and any(cell.grade_id for cell in cells):
         notes.append("These cells were missing from the submission: " + ", ".join(missing) + ".")
     number(nb)
     return nb, notes

@@ -22,6 +22,7 @@ class Lesson:
     released: str  # the student's, as it was handed out
     limits: Limits
     isolate: bool
+    labels: dict[str, list[str]] = field(default_factory=dict)  # of all lessons: another one's notebook is named
 
     def pack(self) -> bytes:
         return zlib.compress(json.dumps(asdict(self)).encode())
@@ -55,7 +56,7 @@ def grade(packed: bytes, submission: Submission) -> dict:
     started = time.monotonic()
     lesson, source, released = _unpacked(packed)
     cells, why_not = _read(lesson, submission)
-    nb = execute.laid(released, cells, lesson.name, why_not)
+    nb = execute.laid(released, cells, lesson.name, why_not, lesson.labels)
     nb = execute.run(nb, source, released, submission.files, submission.notes, lesson.limits, lesson.isolate)
     return {"notebook": nbformat.writes(nb), "seconds": time.monotonic() - started}
 
@@ -64,7 +65,7 @@ def failed(packed: bytes, submission: Submission, sentence: str) -> dict:
     """The result of a submission that could not be run: no test has a verdict, and a note says why."""
     lesson, _, released = _unpacked(packed)
     cells, why_not = _read(lesson, submission)
-    nb = execute.without_run(execute.laid(released, cells, lesson.name, [sentence, *why_not]))
+    nb = execute.without_run(execute.laid(released, cells, lesson.name, [sentence, *why_not], lesson.labels))
     return {"notebook": nbformat.writes(nb), "seconds": 0.0}
 
 

@@ -252,6 +252,22 @@ def test_which_of_several_notebooks_counts_is_said_as_grade_says_it(course, coll
     assert f"bob: There is no {FILE} among its 2 notebooks; rename the one that counts." in said and "zoe:" not in said
 
 
+def test_a_notebook_of_another_lesson_is_named(course, collect):
+    def labelled(*labels):
+        cells = [nbformat.v4.new_code_cell("", metadata={"nbgrader": {"grade_id": label}}) for label in labels]
+        return nbformat.writes(nbformat.v4.new_notebook(cells=cells))
+
+    (course / "solutions" / LESSON / FILE).write_text(labelled("setup", "square", "cube"))
+    (course / "solutions" / "roots").mkdir()
+    (course / "solutions" / "roots" / "roots.ipynb").write_text(labelled("setup", "root", "cube_root"))
+    class_ = {f"ada/{FILE}": labelled("setup", "root", "cube_root"), f"zoe/{FILE}": labelled("setup", "square")}
+    code, said = collect(zipped(course / "class.zip", class_ | {f"bob/{FILE}": labelled("a", "b")}))
+    assert code == 0 and "ada: This seems to be another notebook, that of roots: 2 of its 3 labelled cells" in said, (
+        said
+    )
+    assert "bob: This seems to be another notebook: 2 of its 2 labelled cells" in said and "zoe:" not in said
+
+
 # ---- again, and in the wrong order
 
 
@@ -290,7 +306,11 @@ def test_what_counts_keeps_its_line_and_its_time(course, collect):
     collect(moodle("old", "21 November 2026, 10:36 AM"), *worksheet, roster=False)
     assert ada() == [("taken", *current), ("older", "", "2026-11-21 10:36:00")]
     _, said = collect(moodle("new", "-"), roster=False)
-    assert ada()[0] == ("unchanged", *current) and "1 handed in late (counted above)" in said and "due 2026-11-22 10:00:00 UTC" in said
+    assert (
+        ada()[0] == ("unchanged", *current)
+        and "1 handed in late (counted above)" in said
+        and "due 2026-11-22 10:00:00 UTC" in said
+    )
     _, said = collect(moodle("newest", "-"), roster=False)
     assert taken(course, "ada") == "newest" and "1 handed in at no known time (counted above)" in said
 

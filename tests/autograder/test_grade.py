@@ -135,8 +135,11 @@ def test_a_notebook_of_another_lesson_is_named(course, grade):
     for cell in nb["cells"]:
         cell["metadata"]["nbgrader"]["grade_id"] += "-other"
     path.write_text(json.dumps(nb))
+    (course / "solutions" / "roots").mkdir()
+    shutil.copy(path, course / "solutions" / "roots" / "roots.ipynb")
     _, said = grade()
-    assert "another notebook" in " ".join(said.replace("│", " ").split()) and scores(course)["bob"] == 0
+    said = " ".join(said.replace("│", " ").split())
+    assert "another notebook, that of roots: 3 of its 3" in said and scores(course)["bob"] == 0
 
 
 def test_two_notebooks_of_one_name_are_not_guessed(course, grade):
