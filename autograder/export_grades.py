@@ -13,13 +13,32 @@ from autograder.roster import marked
 from autograder.wording import many, some
 
 FORMS = ("csv", "canvas", "moodle", "brightspace")
-# the column of the student's number in the system's own file, and words by which that of the grade is found
+# the file that a system exports, and the columns of which it has one set at least
+_OWN = {
+    "canvas": (
+        "the gradebook that Canvas exports, with the columns Student and ID",
+        ({"student", "id"}, {"lastname", "firstname", "id"}),
+    ),
+    "moodle": (
+        "the grading worksheet that Moodle exports, with the column Identifier, ID number or Email address",
+        ({"identifier"}, {"idnumber"}, {"emailaddress"}),
+    ),
+    "brightspace": (
+        "the grades that Brightspace exports, with the column OrgDefinedId or Username",
+        ({"orgdefinedid"}, {"username"}),
+    ),
+}
+# the column of the student's number in it, and those by which a student is found else
 _ID = {"canvas": ("id",), "moodle": ("identifier",), "brightspace": ("orgdefinedid", "username")}
 _LOGIN = ("sisloginid", "username", "idnumber", "orgdefinedid", "emailaddress", "email", "id")
 
 
 def export_grades(output: Path, lessons, form="csv", template=None, column=None, of=None, raw=False) -> list[str]:
     """Write OUTPUT/exported/; sentences that say what was written and what is missing. Raises Problem."""
+    if form == "csv" and (template or column or of):
+        raise Problem(
+            "--template, --column and --of are for the file of a system; say whose with --form canvas, moodle or brightspace."
+        )
     gradebook, lessons = scores.graded(output / "gradebook.db", lessons)
     folder = output / "exported"
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,14 +85,10 @@ def _lesson(output, folder, lesson, submissions, form, template, column, of, raw
     most = max((one.points for one in submissions), default=0)
     scale = of / most if of and most else 1
     grades = {one.student: _points((one.score if raw else one.total) * scale) for one in submissions}
-    said = []
     if template is None:
-        rows, missing = BUILD[form](lesson, submissions, record, grades, _points(most * scale), column)
+        rows, missing, said = BUILD[form](lesson, submissions, record, grades, _points(most * scale), column)
     else:
-        rows, missing, warning = _filled(
-            Path(template), lesson, submissions, record, grades, form, column, most * scale
-        )
-        said += warning
+        rows, missing, said = _filled(Path(template), lesson, submissions, record, grades, form, column, most * scale)
     said.insert(0, f"Grades {_write(folder / f'{lesson}-{form}.csv', rows, theirs=template is not None)}")
     if missing:
         where = f"in {template}" if template else "known by their number there"
@@ -100,7 +115,10 @@ def _counts(line, form):
 
 
 def _canvas(lesson, submissions, record, grades, most, column):
-    """The columns that Canvas's importer asks for (lib/gradebook_importer.rb)."""
+    """The columns that Canvas's importer asks for (lib/gradebook_importer.rb).
+
+    It looks for a student's number as ID, then in both SIS columns, then for the name; an id may be one or the other of a SIS.
+    """
     rows = [
         ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", column or lesson],
         ["    Points Possible", "", "", "", "", most],
@@ -108,8 +126,13 @@ def _canvas(lesson, submissions, record, grades, most, column):
     for one in submissions:
         number = record[one.student].lms_id if one.student in record else one.lms_id
         name = f"{one.last_name}, {one.first_name}" if one.last_name and one.first_name else one.name
-        rows.append([name, number, "", one.student, "", grades[one.student]])
-    return rows, []
+        rows.append([name, number, one.student, one.student, "", grades[one.student]])
+    unknown = [row[2] for row in rows[2:] if not row[1]]
+    said = (
+        f"{lesson}: Canvas's own number of {many(len(unknown), 'student')} is not known: {some(unknown, 10)}. It will take their ids "
+        "for SIS User ID or SIS Login ID, else go by their names; look at whom it finds, or fill in its gradebook with --template."
+    )
+    return rows, [], [said] if unknown else []
 
 
 def _moodle(lesson, submissions, record, grades, most, column):
@@ -119,24 +142,28 @@ def _moodle(lesson, submissions, record, grades, most, column):
     for one in known:
         number = f"Participant {record[one.student].lms_id}"
         rows.append([number, one.name, one.email, most, grades[one.student], "-"])
-    return rows, [one.student for one in submissions if one.student not in record]
+    return rows, [one.student for one in submissions if one.student not in record], []
 
 
 def _brightspace(lesson, submissions, record, grades, most, column):
     """The columns of D2L's sample import file."""
     rows = [["Username", column or f"{lesson} Points Grade", "End-of-Line Indicator"]]
-    return rows + [[one.student, grades[one.student], "#"] for one in submissions], []
+    return rows + [[one.student, grades[one.student], "#"] for one in submissions], [], []
 
 
 BUILD = {"canvas": _canvas, "moodle": _moodle, "brightspace": _brightspace}
 
 
 def _filled(template, lesson, submissions, record, grades, form, column, most):
-    """The system's own file with the grades filled in, and nothing else changed."""
+    """The system's own file with the grades filled in, and nothing else changed. Raises Problem for another file."""
     rows = roster.table(template)
     if len(rows) < 2:
         raise Problem(f"{template} has no students; export it again with all of them.")
     heads = [re.sub(r"[^a-z0-9]", "", cell.casefold()) for cell in rows[0]]
+    fits = [whose for whose, (_, kinds) in _OWN.items() if any(kind.issubset(heads) for kind in kinds)]
+    if form not in fits:
+        other = f"it looks like one for --form {fits[0]}" if fits else f"it has: {some(rows[0], 12)}"
+        raise Problem(f"{template} is not {_OWN[form][0]}; {other}. Give the right one, or leave out --template.")
     place = _column(rows[0], heads, lesson, form, column, template)
     ids = [heads.index(name) for name in _ID[form] if name in heads]
     logins = [heads.index(name) for name in _LOGIN if name in heads]

@@ -135,7 +135,8 @@ def test_canvas(export):
     rows = table(folder / f"{LESSON}-canvas.csv")
     assert code == 0 and rows[0] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", LESSON], said
     assert "Points Possible" in rows[1][0] and rows[1][5] == "4"
-    assert [row[1::2] for row in rows[2:]] == [["11", "ada", "4"], ["12", "bob", "0"], ["13", "eve", "0"]]
+    assert [row[1:4] for row in rows[2:]] == [["11", "ada", "ada"], ["12", "bob", "bob"], ["13", "eve", "eve"]]
+    assert [row[5] for row in rows[2:]] == ["4", "0", "0"] and "SIS" not in said
     assert rows[2][0] == "Lovelace, Ada" and rows[4][0] == "'=Adams, Eve"  # no spreadsheet takes it for a formula
     with zipfile.ZipFile(folder / f"{LESSON}-canvas-feedback.zip") as archive:
         found = sorted(re.search(r"_(\d+)_(\d+)_", name).groups() for name in archive.namelist())
@@ -188,18 +189,39 @@ def test_the_plain_table_has_everybody_and_is_quoted(graded, monkeypatch, capsys
     capsys.readouterr()
 
 
+HEADS = {
+    "canvas": "Student,ID,SIS User ID,SIS Login ID,Section",
+    "moodle": "Identifier,Full name,Email address,Grade",
+    "brightspace": "OrgDefinedId,Username,End-of-Line Indicator",
+    "own": "name,points",
+}
+
+
+@pytest.mark.parametrize(("form", "kind"), [(form, kind) for form in ("canvas", "moodle", "brightspace") for kind in HEADS if form != kind])  # fmt: skip
+def test_a_template_of_another_kind_is_told(export, graded, form, kind):
+    wrong = graded[form] / "wrong.csv"
+    wrong.write_text(f"{HEADS[kind]}\n1,2,3,4,5\n")
+    code, said, _ = export(form, "--template", str(wrong), "--column", HEADS[kind].rpartition(",")[2])
+    assert code == 1 and "is not the grad" in said and f"{form.title()} exports" in said
+    assert ("it has: name, points" if kind == "own" else f"it looks like one for --form {kind}") in said
+
+
 def test_what_cannot_be_exported_is_one_sentence(tmp_path, graded, monkeypatch, capsys):
     monkeypatch.chdir(graded["moodle"])
     for args, says in (
         (["nothing"], "No submission of 'nothing'"),
         (["--output", str(tmp_path)], "There is no gradebook"),
         (["--form", "canvas", "--template", "nowhere.csv"], "nowhere.csv cannot be opened"),
+        (["--template", "book.csv"], "say whose with --form"),
     ):
         assert cli.main(["export", *args]) == 1
         said = capsys.readouterr().err
         assert says in said and "Traceback" not in said and len(said.splitlines()) == 1
     assert cli.main(["export", "--form", "canvas"]) == 0  # collected from Moodle: grades, but no page finds its place
-    assert "of what was not collected from Canvas" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert (
+        "of what was not collected from Canvas" in said and "number of 3 students is not known: ada, bob, eve" in said
+    )
 
 
 @pytest.mark.parametrize("student", CLASS)
