@@ -51,8 +51,12 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
     elif template is not None and len(lessons) != 1:
         raise Problem(f"A template is for one lesson, but {len(lessons)} were asked for: {', '.join(lessons)}.")
     else:
-        for lesson in lessons:
-            said += _lesson(output, folder, lesson, classes[lesson], form, template, column, of, raw)
+        outcomes = [
+            _lesson(output, folder, lesson, classes[lesson], form, template, column, of, raw) for lesson in lessons
+        ]
+        said += [sentence for _, sentences in outcomes for sentence in sentences]
+        if not any(written for written, _ in outcomes):
+            raise Problem(f"There is nothing to export. {' '.join(said)}")
     for lesson in lessons:
         waiting = sum(bool(one.waiting) for one in classes[lesson])
         if waiting:
@@ -80,7 +84,10 @@ def _points(value):
 
 
 def _lesson(output, folder, lesson, submissions, form, template, column, of, raw):
-    """One lesson's grades, and its feedback pages where we know how the system calls the submissions."""
+    """One lesson's grades, and its feedback pages where we know how the system calls the submissions.
+
+    Whether there was a grade to write, and sentences.
+    """
     record = {line.student: line for line in read_record(output / "collected" / f"{lesson}.csv") if _counts(line, form)}
     most = max((one.points for one in submissions), default=0)
     scale = of / most if of and most else 1
@@ -89,12 +96,15 @@ def _lesson(output, folder, lesson, submissions, form, template, column, of, raw
         rows, missing, said = BUILD[form](lesson, submissions, record, grades, _points(most * scale), column)
     else:
         rows, missing, said = _filled(Path(template), lesson, submissions, record, grades, form, column, most * scale)
-    said.insert(0, f"Grades {_write(folder / f'{lesson}-{form}.csv', rows, theirs=template is not None)}")
     if missing:
         where = f"in {template}" if template else "known by their number there"
         said.append(
             f"{lesson}: {many(len(missing), 'student')} with a grade not {where}, so these are not in the file: {some(missing, 10)}."
+            + ("" if template else f" {form.title()}'s own file can be filled in with --template.")
         )
+    if len(missing) == len(submissions):
+        return False, said
+    said.insert(0, f"Grades {_write(folder / f'{lesson}-{form}.csv', rows, theirs=template is not None)}")
     ungraded = sorted(student for student in record if student not in grades)
     if ungraded:
         said.append(
@@ -107,7 +117,7 @@ def _lesson(output, folder, lesson, submissions, form, template, column, of, raw
         said.append(
             f"{lesson}: not in a zip: {many(without, 'feedback page')}, of what was not collected from {form.title()}."
         )
-    return said
+    return True, said
 
 
 def _counts(line, form):

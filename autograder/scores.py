@@ -28,6 +28,15 @@ where assignment.name = :lesson
 """
 
 
+GRADED = """
+select distinct assignment.name from grade
+join submitted_notebook on grade.notebook_id = submitted_notebook.id
+join submitted_assignment on submitted_notebook.assignment_id = submitted_assignment.id
+join assignment on submitted_assignment.assignment_id = assignment.id
+order by assignment.name
+"""
+
+
 @dataclass
 class Submission:
     """One student's work on one lesson."""
@@ -120,10 +129,10 @@ def graded(book, lessons=None) -> tuple[Gradebook, list[str]]:
             f"There is no gradebook {book}; grade a lesson first, or say where the results are with --output."
         )
     gradebook = Gradebook(f"sqlite:///{book.resolve()}")
-    there = sorted(a.name for a in gradebook.assignments if a.num_submissions)
+    there = [name for (name,) in gradebook.db.execute(text(GRADED))]
     for lesson in lessons or ():
         if lesson not in there:
-            raise Problem(f"No submission of {lesson!r} is in {book}; graded are: {', '.join(there) or 'none'}.")
+            raise Problem(f"No grade of {lesson!r} is in {book}; graded are: {', '.join(there) or 'none'}.")
     if not there:
-        raise Problem(f"{book} holds no graded submission; grade a lesson first.")
+        raise Problem(f"{book} holds no grade; grade a lesson first.")
     return gradebook, list(lessons or there)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbgrader.api import Gradebook
 
 from autograder import cli
 
@@ -208,11 +209,16 @@ def test_a_template_of_another_kind_is_told(export, graded, form, kind):
 
 def test_what_cannot_be_exported_is_one_sentence(tmp_path, graded, monkeypatch, capsys):
     monkeypatch.chdir(graded["moodle"])
+    Path("others.csv").write_text("Identifier,Grade\nParticipant 1,\n")
     for args, says in (
-        (["nothing"], "No submission of 'nothing'"),
+        (["nothing"], "No grade of 'nothing'"),
         (["--output", str(tmp_path)], "There is no gradebook"),
         (["--form", "canvas", "--template", "nowhere.csv"], "nowhere.csv cannot be opened"),
         (["--template", "book.csv"], "say whose with --form"),
+        (
+            ["--form", "moodle", "--template", "others.csv"],
+            "nothing to export. squares: 3 students with a grade not in others.csv",
+        ),
     ):
         assert cli.main(["export", *args]) == 1
         said = capsys.readouterr().err
@@ -222,6 +228,21 @@ def test_what_cannot_be_exported_is_one_sentence(tmp_path, graded, monkeypatch, 
     assert (
         "of what was not collected from Canvas" in said and "number of 3 students is not known: ada, bob, eve" in said
     )
+
+
+def test_an_export_without_a_grade_is_a_problem(graded, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(graded["canvas"])
+    assert cli.main(["export", "--form", "moodle"]) == 1
+    said = capsys.readouterr().err
+    assert "There is nothing to export. squares: 3 students" in said and "filled in with --template" in said
+    assert not Path("exported", f"{LESSON}-moodle.csv").exists()
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(graded["canvas"] / "gradebook.db", tmp_path)
+    with Gradebook("sqlite:///gradebook.db") as book:  # handed in, and nothing in it is graded
+        book.add_assignment("essay")
+        book.add_submission("essay", "ada")
+    assert cli.main(["export", "essay"]) == 1
+    assert "No grade of 'essay'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("student", CLASS)

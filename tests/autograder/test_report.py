@@ -256,7 +256,7 @@ def test_graded_notebooks_that_are_lost_or_broken_stop_nothing(graded, tmp_path,
 def test_what_cannot_be_reported_is_one_sentence(graded, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(graded)
     for args, says in (
-        (["nothing"], f"No submission of 'nothing' is in {graded / 'gradebook.db'}; graded are: {LESSON}."),
+        (["nothing"], f"No grade of 'nothing' is in {graded / 'gradebook.db'}; graded are: {LESSON}."),
         (["--output", str(tmp_path)], "There is no gradebook"),
     ):
         assert cli.main(["report", *args]) == 1
