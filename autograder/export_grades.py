@@ -46,7 +46,7 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
     with gradebook:
         classes = {lesson: scores.of(gradebook, lesson) for lesson in lessons}
     if form == "csv":
-        rows = [row for lesson in lessons for row in _plain_rows(lesson, classes[lesson])]
+        rows = [HEAD, *(row for lesson in lessons for row in _plain_rows(lesson, classes[lesson]))]
         said.append(f"Grades {_write(folder / 'grades.csv', rows)}")
     elif template is not None and len(lessons) != 1:
         raise Problem(f"A template is for one lesson, but {len(lessons)} were asked for: {', '.join(lessons)}.")
@@ -67,7 +67,6 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
 
 
 def _plain_rows(lesson, submissions):
-    yield from [HEAD] if submissions else []
     for one in submissions:
         when = f"{one.submitted:%Y-%m-%d %H:%M:%S}" if one.submitted else ""
         yield [lesson, one.student, one.last_name, one.first_name, one.email, when, one.late,

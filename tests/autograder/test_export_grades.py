@@ -241,8 +241,15 @@ def test_an_export_without_a_grade_is_a_problem(graded, tmp_path, monkeypatch, c
     with Gradebook("sqlite:///gradebook.db") as book:  # handed in, and nothing in it is graded
         book.add_assignment("essay")
         book.add_submission("essay", "ada")
+        book.add_assignment("cubes")
+        book.add_notebook("cubes", "cubes")
+        book.add_grade_cell("cube", "cubes", "cubes", max_score=1, cell_type="code")
+        book.add_submission("cubes", "ada")
     assert cli.main(["export", "essay"]) == 1
     assert "No grade of 'essay'" in capsys.readouterr().err
+    assert cli.main(["export"]) == 0
+    heads, *rows = table(tmp_path / "exported" / "grades.csv")
+    assert [row[0] for row in rows] == ["cubes", *[LESSON] * 3] and heads[0] == "lesson"
 
 
 @pytest.mark.parametrize("student", CLASS)
