@@ -115,6 +115,9 @@ def load(gradebook, students: roster.Roster):
         if row is None:
             gradebook.db.add(row := Row(id=student.id))
         values = {"first_name": student.first_name, "last_name": student.last_name, "email": student.email}
+        had = roster.squeezed(f"{row.first_name or ''} {row.last_name or ''}")
+        if student.guessed and had == roster.squeezed(student.name):  # an earlier list may have had them apart
+            del values["first_name"], values["last_name"]
         if students.lasting_ids:
             values["lms_user_id"] = student.lms_id
         for name, value in values.items():

@@ -46,6 +46,7 @@ class Student:
     submitted: datetime | None = None
     full: str = ""
     others: set[str] = field(default_factory=set)  # other ids by which the list knows them
+    guessed: bool = False  # where the last name begins: the list has the name in one, without a comma
 
     @property
     def name(self) -> str:
@@ -198,6 +199,7 @@ def _student(row, where, zone):
         return next((plain(unmarked(cell)) for cell in cells if cell), "")
 
     first, last, name = get("first_name"), get("last_name"), get("name")
+    guessed = bool(name) and not (first or last) and "," not in name
     if name and not (first or last):
         first, last = _split(name)
     others = {plain(unmarked(row[p].strip())) for p in where["id"] if p < len(row) and row[p].strip()}
@@ -215,6 +217,7 @@ def _student(row, where, zone):
         time_of(get("submitted"), zone),
         name,
         others | {o.lstrip("#") for o in others},
+        guessed,
     )
 
 

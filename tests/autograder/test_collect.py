@@ -482,6 +482,20 @@ def test_rosters_as_spreadsheets_write_them(course, collect, encoding, delimiter
     assert code == 0 and taken(course, "zoe") == "zoe", said
 
 
+def test_a_name_in_one_column_leaves_the_names_that_were_apart(course, collect):
+    def names(text):
+        (course / "roster.csv").write_text(text)
+        collect(zipped(course / "c.zip", {f"ada/{FILE}": notebook("x")}))
+        with Gradebook("sqlite:///gradebook.db") as book:
+            return book.find_student("ada").first_name, book.find_student("ada").last_name
+
+    in_one = "id,name\nada,Ada van Dyke\n"
+    assert names(in_one) == ("Ada van", "Dyke")
+    assert names("id,first_name,last_name\nada,Ada,van Dyke\n") == names(in_one) == ("Ada", "van Dyke")
+    assert names("id,name\nada,Ada Lovelace\n") == ("Ada", "Lovelace")
+    assert names('id,name\nada,"van Dyke, Ada"\n') == ("Ada", "van Dyke")
+
+
 # ---- late
 
 
