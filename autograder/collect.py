@@ -63,6 +63,7 @@ def collect_class(course, lesson, sources, output, roster_file=None, form=None, 
         console.print(
             f"{len(timeless):7,} handed in at no known time (counted above): they count as in time, unless a worksheet given with --roster says when",
             highlight=False,
+            soft_wrap=True,
         )
     told = [line for line in lines if line.sentence and line.state not in ("older", "missing")]
     for line in told[:SHOWN]:
