@@ -6,6 +6,7 @@
 import atexit
 import base64
 import binascii
+import functools
 import os
 import re
 import stat
@@ -107,8 +108,11 @@ class Overlay(_Step):
         names = resources["nbgrader"]
         released = overlay.release(self.source(resources), self.config)
         remove_links(self.converter, names["assignment"], names["student"])
-        lessons = overlay.labels(self.folder(resources).parent)
+        lessons = _labels(self.folder(resources).parent)
         return laid(released, submitted["cells"], names["notebook"], submitted["notes"], lessons), resources
+
+
+_labels = functools.lru_cache(overlay.labels)  # nbgrader makes its steps anew for every submission
 
 
 def remove_links(converter, assignment, student):

@@ -49,7 +49,7 @@ def relu_forward(x):
     array([1., 0., 3., 0.])
     """
     x = real(x, "x")
-    zeros = np.zeros_like(x[:1]) if x.ndim else 0  # numpy takes three times as long with a single 0 than with a row of them
+    zeros = np.zeros_like(x[:1]) if x.ndim else 0  # against a single 0, numpy takes three times as long
     out = np.maximum(x, zeros)
     return out, out
 
