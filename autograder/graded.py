@@ -16,12 +16,13 @@ from autograder.execute import NOTE
 from autograder.overlay import MAX_BYTES
 
 FEW = 200  # submissions: for more, it pays to start processes
-TOO_LONG, CRASHED, TOO_MUCH = (
+TOO_LONG, CRASHED, EXITED, TOO_MUCH = (
     "Took too long: a loop that never ends?",
-    "The process ended: a crash, or `exit`",
+    "The process ended: a crash, or `os._exit`",
+    "Ended the notebook with `exit()`",
     "Used too much memory",
 )
-STOPS = TOO_LONG, CRASHED, TOO_MUCH
+STOPS = TOO_LONG, CRASHED, EXITED, TOO_MUCH
 NOT_WRITTEN, NOT_THERE = "Not written yet", "Not defined: its cell is empty or failed"
 
 
@@ -107,6 +108,7 @@ def what_was_wrong(message: str) -> str:
         ("took more than", TOO_LONG),
         ("process ended", CRASHED),
         ("ended the process", CRASHED),
+        ("notebook with exit()", EXITED),
         ("of memory", TOO_MUCH),
         ("is not defined", NOT_THERE),
     ):

@@ -13,6 +13,7 @@ from autograder.wire import CALLBACK, HANDLE, HEADER_BYTES, Channel, Closed, Cod
 
 OUTPUT_CHARS = 32 << 20  # of all outputs of a notebook
 _NEVER = {"SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException"}
+EXITED = "ended the notebook with exit() or SystemExit: remove that."
 
 
 class Stopped(BaseException):
@@ -188,24 +189,26 @@ class Session:
     def _operate(self, message, what, args):
         reply = self._request(message, what)
         if reply[0] == "raised":
-            self._raise(reply)
+            self._raise(reply, what)
         for index, new in reply[2].items():
             _sync(args[index], new)
         return reply[1]
 
-    def _raise(self, reply):
+    def _raise(self, reply, what):
         names, message, trace = reply[1:4]
         self.last_error = str(trace)[:3000]
         if names[0] == "KeyboardInterrupt":
             self.stop("The code was interrupted.")
+        if names[0] == "SystemExit":
+            self.stop(f"{what} {EXITED}")
         for name in names:
             kind = getattr(builtins, str(name), None)
             if isinstance(kind, type) and issubclass(kind, Exception) and name not in _NEVER:
                 break
         else:
             kind, message = RuntimeError, f"the code ended itself ({names[0]})"
-        if kind is MemoryError and not message:
-            message = f"it needs more than the {self.limits.memory >> 20} MB of memory that it may have"
+        if kind is MemoryError:
+            message = _too_much(self.limits.memory, str(message))
         try:
             error = kind(str(message))
         except TypeError:
@@ -259,6 +262,14 @@ class Session:
             return ["value", self.callbacks[token](*args, **kwargs)]
         except Exception as error:
             return ["raised", type(error).__name__, str(error)[:2000]]
+
+
+def _too_much(memory, message):
+    """What a MemoryError says, with Python's or numpy's own words if it has any."""
+    words = f" ({message})" if message else ""
+    return (
+        f"it asked for more than the {memory >> 20} MB of memory that it may have{words}. Must its arrays be so large?"
+    )
 
 
 def _brief(value):
@@ -347,6 +358,8 @@ class Student:
                 str(failure[1])[:2000],
                 str(failure[2])[:3000],
             ]
+            if failure[0][0] == "MemoryError":
+                failure[1] = _too_much(self.limits.memory, failure[1])
         outputs = [output for output in map(_output, outputs) if output]
         size = len(str(outputs))
         if size > self.room:

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from numbers import Real
 
 from autograder.namespaces import die_with_parent, settle, warm
-from autograder.remote import Missing, Remote, Stopped, Student, alarm
+from autograder.remote import EXITED, Missing, Remote, Stopped, Student, alarm
 from autograder.sandbox import Limits, Sandbox, SandboxError
 from autograder.wire import Channel, Closed, WireError, blob
 
@@ -164,6 +164,7 @@ def _set_up(source, names, seconds):
 def _failure(failure):
     names, message, trace = failure
     head = message if names[0] == "fatal" else f"{names[0]}: {message}" if message else names[0]
+    head = f"The cell {EXITED}" if names[0] == "SystemExit" else head
     return f"{head}\n{trace}".strip()
 
 

@@ -318,7 +318,7 @@ def describe(error, source=""):
         message = str(error)[:2000]
     except Exception:
         message = ""
-    if type(error).__module__ != "builtins":
+    if type(error).__module__ != "builtins" and type(error).__name__ not in names:  # numpy has a MemoryError of its own
         message = f"{type(error).__name__}: {message}"
     try:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if "/autograder/" not in f.filename]

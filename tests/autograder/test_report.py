@@ -319,6 +319,8 @@ def test_time_and_cost_of_the_run_where_the_grader_left_them(graded, tmp_path, m
         ("`f` is not defined in the notebook: its cell failed. The cell took more than 30 s.", graded_notebooks.TOO_LONG),
         ("The process ended while running f(3): the code exited, crashed, or ran out of memory.", graded_notebooks.CRASHED),
         ("The code used 3000 MB of memory; the limit is 2048 MB.", graded_notebooks.TOO_MUCH),
+        ("f: raised MemoryError: it asked for more than the 2048 MB of memory that it may have.", graded_notebooks.TOO_MUCH),
+        ("`f` is not defined in the notebook: its cell failed. The cell ended the notebook with exit() or SystemExit: remove that.", graded_notebooks.EXITED),
         ("The cell took more than 30 s and was stopped. Does a loop never end?", graded_notebooks.TOO_LONG),
         ("f: dx is None; expected an array (1, 1, 4, 4). dw and db are right.\nIn case 1 of 7.", "dx is None"),
         ("f: out is the text 'my own words'; expected an array (3,).", "out is the text …"),

@@ -107,8 +107,8 @@ def test_partial_credit_as_nbgrader_has_it(grade):
         ("import os; os._exit(0)", "process ended"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "process ended"),
         ("import ctypes; ctypes.string_at(0)", "process ended"),
-        ("import sys; sys.exit(0)", "ended itself"),
-        ("raise SystemExit", "ended itself"),
+        ("import sys; sys.exit(0)", "f(1) ended the notebook with exit()"),
+        ("raise SystemExit", "f(1) ended the notebook with exit()"),
         ("raise KeyboardInterrupt", "interrupted"),
         ("raise GeneratorExit", "ended itself"),
         ("return f(x)", "RecursionError"),
@@ -125,6 +125,29 @@ def test_a_broken_limit_costs_that_test_alone(grade, body, says):
     results = grade(code, "assert g(1) == 2", "assert f(1) == 2", "assert g(2) == 3")[1:]
     assert [r.score for r in results] == [1, 0, 1]
     assert says in results[1].message
+
+
+LARGE = "MemoryError: it asked for more than the 250 MB of memory that it may have{}. Must its arrays be so large?"
+NUMPYS = LARGE.format(" (Unable to allocate 931. GiB for an array with shape (1000000000000,) and data type uint8)")
+EXIT = "{} ended the notebook with exit() or SystemExit: remove that."
+
+
+@pytest.mark.parametrize(
+    ("line", "of_cell", "of_test"),
+    [
+        ("raise MemoryError", LARGE.format(""), "Your code raised " + LARGE.format("")),
+        ("np.zeros(10**12, np.uint8)", NUMPYS, "Your code raised " + NUMPYS),
+        ("sys.exit('done')", EXIT.format("The cell"), EXIT.format("f(1)")),
+    ],
+)
+def test_too_much_memory_and_exit_are_told_once_and_plainly(runner, isolate, line, of_cell, of_test):
+    cells = [Cell("f", "run", f"import sys\nimport numpy as np\ndef f(x):\n    {line}")]
+    cells += [Cell("g", "run", f"{line}\ndef g(x): return x")]
+    cells += [Cell("t", "test", "f(1)", points=1), Cell("u", "test", "g(1)", points=1)]
+    _, of_g, t, u = runner.run(Plan(cells, limits=LIMITS, isolate=isolate))
+    assert of_g.message.splitlines()[0] == of_cell
+    assert t.message.splitlines()[0] == of_test and t.score == 0
+    assert u.message.endswith(f"its cell failed. {of_cell}")
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ SUBMISSIONS = [
         "bad-message", "break the grader with a message that breaks", "raise type('E', (ValueError,), {'__str__': 3})()"
     ),
     liar("not-an-exception", "end the grader's test quietly", "raise GeneratorExit", "ended itself"),
-    liar("exits-by-value", "end it quietly another way", "raise SystemExit(0)", "ended itself"),
+    liar("exits-by-value", "end it quietly another way", "raise SystemExit(0)", "notebook with exit()"),
     liar("stop-iteration", "end the loops of the test", "raise StopIteration", "Your code raised"),
     liar(
         "assertion",
