@@ -1,6 +1,7 @@
 """`autograder build | slides | pages | check | collect | grade | export | report | doctor`"""
 
 import argparse
+import difflib
 import re
 import signal
 import sys
@@ -111,7 +112,9 @@ def main(argv=None):
             "--no-sandbox", action="store_true", help="run without isolation, with limits only; every output says so"
         )
 
-    args = parser.parse_args(argv)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        _refuse(commands.choices[args.command], unknown)
     try:
         return COMMANDS[args.command](args) or 0
     except (Problem, SandboxError) as problem:
@@ -127,6 +130,13 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("autograder: stopped. What was graded is kept; run the command again to go on.", file=sys.stderr)
         return 130
+
+
+def _refuse(command, unknown):
+    """End with the usage of this command, and with the option that was meant if one is near."""
+    options = re.findall(r"--[a-z-]+", command.format_help())
+    near = difflib.get_close_matches(unknown[0].partition("=")[0], options, 1)
+    command.error(f"unrecognized arguments: {' '.join(unknown)}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def _positive(text):

@@ -183,6 +183,18 @@ def test_a_timeout_is_a_positive_number(course, grade, capsys, seconds):
     assert not (course / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("--frce", "--force"), ("--submision=class", "--submissions"), ("--verbose", "")]
+)
+def test_a_misspelt_option_is_told_by_its_command(course, grade, capsys, wrong, meant):
+    with pytest.raises(SystemExit) as end:
+        grade(wrong)
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and said.startswith("usage: autograder grade")
+    assert said.endswith(f"unrecognized arguments: {wrong}" + (f"; did you mean {meant}?\n" if meant else "\n"))
+    assert not (course / "out").exists()
+
+
 @pytest.mark.parametrize("command", ["build", "check", "grade squares"])
 def test_outside_a_course_every_command_says_so(tmp_path, monkeypatch, capsys, command):
     monkeypatch.chdir(tmp_path)
