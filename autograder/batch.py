@@ -142,8 +142,9 @@ class Cluster:
         self.home.close(idle)
 
 
-def drive(pool, calls: Iterable[Call], more: deque):
+def drive(pool, calls: Iterable[Call], more: deque, meanwhile: Callable[[], None] = lambda: None):
     """Yield (call, its result or the exception it raised) for all `calls`, and for those that are put into `more` meanwhile.
+    `meanwhile` is called every second in which none is done.
 
     A few calls are under way at a time, so that memory does not grow with their number. A call whose worker ends may be innocent: it is
     run again at the end with nothing beside it, and only who ends a worker then comes back as WorkerDied.
@@ -161,10 +162,11 @@ def drive(pool, calls: Iterable[Call], more: deque):
             call = suspects.popleft()
             running[pool.submit(call)] = call
         while True:
-            done, _ = wait(running, timeout=5, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, timeout=1, return_when=FIRST_COMPLETED)
             if done:
                 break
             pool.look()
+            meanwhile()
         for future in done:
             call = running.pop(future)
             try:

@@ -200,7 +200,7 @@ class Grading:
             self.before = {
                 (name, lesson): Known(said) for lesson in self.lessons for name, said in self.gradebook.says(lesson)
             }
-            for call, outcome in batch.drive(pool, self._calls(todo), self.more):
+            for call, outcome in batch.drive(pool, self._calls(todo), self.more, self.bar.refresh):
                 self._done(call.about, call.function, outcome)
             if self.options.only is None:
                 self.rows += withdrawn(self.before, todo, self.skipped)

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -342,6 +343,13 @@ def test_the_culprit_that_ends_workers_is_found():
     assert len(found) == 13 and outcomes["first"] == 100
     assert isinstance(outcomes.pop(3), batch.WorkerDied) and isinstance(outcomes.pop(5), ValueError)
     assert outcomes == {i: 2 * i for i in range(12) if i not in (3, 5)} | {"first": 100}
+
+
+def test_while_none_is_done_the_bar_goes_on():
+    future = batch.Future()
+    pool = SimpleNamespace(slots=1, submit=lambda call: future, look=lambda: None)
+    call = batch.Call("slow", gentle, (1,))
+    assert list(batch.drive(pool, [call], batch.deque(), lambda: future.set_result(2))) == [(call, 2)]
 
 
 KILLER = """

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import nbformat
@@ -193,6 +194,15 @@ def test_a_misspelt_option_is_told_by_its_command(course, grade, capsys, wrong, 
     assert end.value.code == 2 and said.startswith("usage: autograder grade")
     assert said.endswith(f"unrecognized arguments: {wrong}" + (f"; did you mean {meant}?\n" if meant else "\n"))
     assert not (course / "out").exists()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_person_who_waits_is_told_at_once_and_a_file_is_not(course, monkeypatch, capsys, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    monkeypatch.setitem(sys.modules, "autograder.grade", None)  # what takes seconds is not there yet
+    with pytest.raises(ImportError):
+        cli.main(["grade", LESSON, "--submissions", "class"])
+    assert capsys.readouterr() == ("", "Reading the submissions in class …\n" * terminal)
 
 
 @pytest.mark.parametrize("command", ["build", "check", "grade squares"])
