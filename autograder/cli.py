@@ -127,8 +127,9 @@ def main(argv=None):
             file=sys.stderr,
         )
         return 1
-    except KeyboardInterrupt:
-        print("autograder: stopped. What was graded is kept; run the command again to go on.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        so_far = str(stop) or "What was done is kept; run the command again to go on."
+        print(f"autograder: stopped. {so_far}", file=sys.stderr)
         return 130
 
 

@@ -207,6 +207,10 @@ class Grading:
             self.skipped = [line + self._stays(line) for line in self.skipped]
             write(self.output / "grades.csv", grades_csv.text(self.gradebook))
             whole = True
+        except KeyboardInterrupt:
+            then = "With --force it begins anew" if self.options.force else "It goes on there"
+            done = f"{len(self.rows):,} of {many(len(todo), 'submission')} are graded"
+            raise KeyboardInterrupt(f"{done}. {then} when you run the same command again.") from None
         finally:
             self.bar.close()
             pool.close(idle=whole)

@@ -14,6 +14,7 @@ from nbgrader.api import Gradebook
 from nbgrader.plugins.export import CsvExportPlugin
 
 from autograder import cli
+from autograder.grade import Grading
 
 ROOT = Path(__file__).parents[2]
 LESSON = "squares"
@@ -371,6 +372,27 @@ def test_what_was_stopped_halfway_is_graded_again(course, grade):
     graded = course / "out" / "autograded" / "ada" / LESSON / f"{LESSON}.ipynb"
     graded.write_text("half")
     assert grade()[0] == 0 and scores(course) == {"ada": 4} and len(graded.read_text()) > 100
+
+
+@pytest.mark.parametrize(
+    ("options", "then"),
+    [([], "It goes on there when you run the same command again."), (["--force"], "With --force it")],
+)
+def test_who_stops_a_run_hears_how_far_it_came(course, grade, monkeypatch, options, then):
+    hand_in(course, "bob", "def square(x):\n    return x * x")
+    finish = Grading._finish
+
+    def finish_one(self, *args):
+        finish(self, *args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(Grading, "_finish", finish_one)
+        code, said = grade(*options)
+    assert code == 130 and said.splitlines()[-1].startswith(
+        f"autograder: stopped. 1 of 2 submissions are graded. {then}"
+    )
+    assert grade()[0] == 0 and scores(course) == {"ada": 4, "bob": 4}
 
 
 def test_what_is_new_is_graded_without_being_told(course, grade):
