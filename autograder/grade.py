@@ -89,7 +89,7 @@ def grade_class(course: Path, lessons, submissions: Path, output: Path, options:
         )
     grading = Grading(course, lessons, submissions, output, options, tqdm.write)
     rows, skipped = grading.run()
-    if len(rows) <= LARGE:
+    if 0 < len(rows) <= LARGE:
         console.print(table(rows))
     for line in skipped:
         console.print(f"[bold]Not graded[/bold] {line}", highlight=False)
@@ -514,6 +514,8 @@ def table(rows: list[Row]) -> Table:
 def summary(report) -> str:
     """A run in a sentence."""
     graded, ran, found = report["graded"], report["ran"], report["submissions"]
+    if not found:
+        return "There was no submission to grade."
     parts = [f"Graded {graded:,} of {many(found, 'submission')} in {duration(report['seconds'])}"]
     if ran:
         parts[0] += f", {report['slots']} at a time (their code and tests: {duration(report['core_seconds'])})"

@@ -50,6 +50,8 @@ def find(submissions: Path, lessons, only=None) -> tuple[list[Handed], list[str]
     for name in students if only is None else sorted(set(only)):
         if not any((submissions / name).iterdir()):
             skipped.append(f"{name}: the folder is empty.")
+        elif only is not None and not any((submissions / name / lesson).is_dir() for lesson in lessons):
+            skipped.append(f"{name}: there is no folder {' or '.join(lessons)} of this student's.")
         for lesson in lessons:
             folder = submissions / name / lesson
             if folder.is_symlink():

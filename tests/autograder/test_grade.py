@@ -241,6 +241,19 @@ def test_folders_that_are_nobodys_or_empty_are_told(course, grade):
     assert "MACOSX" not in said and "dan" not in said
 
 
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [("cleo", "the folder is empty."), ("cleo/another-lesson", "there is no folder squares of this student's.")],
+)
+def test_a_student_who_handed_in_nothing_gets_a_sentence_and_no_table(course, grade, folder, why):
+    (course / "class" / folder).mkdir(parents=True)
+    code, said = grade("--only", "cleo")
+    lines = [line for line in said.splitlines() if "isolat" not in line]
+    assert code == 1 and lines[:-1] == [
+        "Looking at 0 submissions.", f"Not graded cleo: {why}", "There was no submission to grade."
+    ]  # fmt: skip
+
+
 def test_a_renamed_notebook_is_graded_where_it_lies(course, isolate):
     """As after `collect`, which puts submissions where nbgrader looks for them."""
     hand_in(course, "bob", "def square(x):\n    return x * x", name="my homework.ipynb")
