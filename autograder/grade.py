@@ -194,6 +194,9 @@ class Grading:
         self.recorder = Recorder(coursedir=CourseDirectory(config=self.config), config=self.config, log=self.log)
         self.recorder.begin(self.gradebook)
         pool = self._pool(len(todo))
+        if self.options.only is None:
+            for lesson in self.lessons:
+                self.store.begin(lesson, [handed.student for handed in todo if handed.lesson == lesson])
         self.bar = tqdm(total=len(todo), desc="Grading", unit=" submissions", disable=None, leave=False)
         whole = False
         try:
@@ -218,6 +221,9 @@ class Grading:
         self.rows.sort(key=lambda row: (row.student, self.lessons.index(row.lesson)))
         self.report = self._reported(len(todo), time.monotonic() - started, pool)
         write(self.output / ".graded" / "run.json", json.dumps(self.report, indent=1))
+        if self.options.only is None:
+            for lesson in self.lessons:
+                self.store.end(lesson)
 
     def _prepared(self, lesson):
         """The instructor's side of a lesson for `task.grade`; its release is built and its cells are in the gradebook afterwards."""

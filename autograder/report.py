@@ -87,6 +87,7 @@ def _lesson(gradebook, course, output, to, lesson):
         "attention": _attention(submissions, record, _absent(gradebook, there, record), _not_taken(output, lesson)),
         "alike": _alike(submissions),
         "not_isolated": sum(NOT_ISOLATED in one.notes for one in submissions),
+        "unfinished": _unfinished(output, lesson, there),
         "run": _run(output, lesson, submissions),
     }
 
@@ -175,6 +176,12 @@ def _absent(gradebook, there, record):
     named = {line.student for line in record if line.state == "missing"}
     names = {s.id: plain(f"{s.first_name or ''} {s.last_name or ''}".strip()) for s in gradebook.students}
     return [(names.get(student) or student, "") for student in sorted(named - there) if student in taken]
+
+
+def _unfinished(output, lesson, there):
+    """How many have no grade yet, and how many handed in, where the last run over all did not come to its end."""
+    students = _json(output / ".graded" / "unfinished" / lesson).get("students", [])
+    return (len(set(students) - there), len(students)) if students else None
 
 
 def _not_taken(output, lesson):

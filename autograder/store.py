@@ -96,6 +96,13 @@ class Store:
     def clear_mark(self, student: str, lesson: str) -> None:
         (self.folder / "marks" / student / lesson).unlink(missing_ok=True)
 
+    def begin(self, lesson: str, students: list[str]) -> None:
+        """Remember, for the report, whose submissions are to be graded, until `end` says that they were."""
+        write(self.folder / "unfinished" / lesson, json.dumps({"students": students}))
+
+    def end(self, lesson: str) -> None:
+        (self.folder / "unfinished" / lesson).unlink(missing_ok=True)
+
 
 @contextlib.contextmanager
 def alone(folder: Path):

@@ -405,7 +405,10 @@ def test_who_stops_a_run_hears_how_far_it_came(course, grade, monkeypatch, optio
     assert code == 130 and said.splitlines()[-1].startswith(
         f"autograder: stopped. 1 of 2 submissions are graded. {then}"
     )
-    assert grade()[0] == 0 and scores(course) == {"ada": 4, "bob": 4}
+    grade("--only", "ada")
+    unfinished = course / "out" / ".graded" / "unfinished" / LESSON
+    assert json.loads(unfinished.read_text()) == {"students": ["ada", "bob"]}, "until a run over all comes to its end"
+    assert grade()[0] == 0 and scores(course) == {"ada": 4, "bob": 4} and not unfinished.exists()
 
 
 def test_what_is_new_is_graded_without_being_told(course, grade):

@@ -20,7 +20,7 @@ from autograder import graded as graded_notebooks
 from autograder.collected import Found, read, record
 from autograder.execute import NOTE, configure
 from autograder.roster import Roster
-from autograder.store import write
+from autograder.store import Store, write
 
 LESSON = "squares"
 KNOWN = next(iter(mistakes.known("conv2d_backward")))
@@ -303,6 +303,27 @@ def test_time_and_cost_of_the_run_where_the_grader_left_them(graded, tmp_path, m
             assert fact in run, run
         taken = page.below("Not taken")
         assert "gus" in taken and "is a link" in taken and ".ivy" in taken and "hal" not in taken
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["fay", "gus"], "2 of 7 handed in are not graded yet: the last run did not come to its end."),
+        ([], "What was handed in anew may not be graded yet: the last run"),
+    ],
+)
+def test_a_run_that_was_stopped_is_told(graded, tmp_path, monkeypatch, more, says):
+    monkeypatch.chdir(graded)
+    path = tmp_path / "page.html"
+    store = Store(graded / ".graded")
+    store.begin(LESSON, [*CLASS, *more])
+    try:
+        page = report.report(graded, [LESSON], graded, path).read_text()
+        assert says in page and f"Run <code>autograder grade {LESSON}</code> again" in page
+        store.end(LESSON)
+        assert "Not finished" not in report.report(graded, [LESSON], graded, path).read_text()
+    finally:
+        shutil.rmtree(graded / ".graded")
 
 
 # ---- what was wrong, in a few words
