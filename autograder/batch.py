@@ -7,7 +7,6 @@ import contextlib
 import functools
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from collections import deque
@@ -44,7 +43,7 @@ class Local:
 
     def _start(self):
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["autograder.task", "autograder.pages"])
+        context.set_forkserver_preload(["autograder.preload"])
         self.pool = ProcessPoolExecutor(self.slots, mp_context=context, initializer=_begin)
 
     def submit(self, call: Call) -> Future:
@@ -71,7 +70,6 @@ local = functools.cache(Local)  # a second run in one process finds warm workers
 
 
 def _begin():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the main process ends the rest
     threading.Thread(target=_follow, args=(multiprocessing.parent_process(),), daemon=True).start()
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import gc
 import re
 import signal
 import sys
@@ -262,4 +263,5 @@ def script():
     """The command: `main`, and then no more interrupts, since all is done and a thread that ends would complain of one."""
     code = main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # or Python would take a second to look through all that was imported, and end nothing sooner
     sys.exit(code)

@@ -3,7 +3,6 @@
 `configure(c)` in a course's nbgrader_config.py puts them in the place of nbgrader's OverwriteCells and Execute.
 """
 
-import atexit
 import base64
 import binascii
 import functools
@@ -12,6 +11,7 @@ import re
 import stat
 import sys
 import threading
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import nbformat
@@ -159,7 +159,7 @@ def runner() -> Runner:
     """This thread's runner."""
     if not hasattr(_threads, "runner"):
         _threads.runner = Runner()
-        atexit.register(_threads.runner.close)
+        Finalize(None, _threads.runner.close, exitpriority=0)  # atexit would not do it where multiprocessing began us
     return _threads.runner
 
 

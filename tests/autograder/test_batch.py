@@ -317,6 +317,50 @@ def test_idle_workers_end_with_who_gave_them_work(tmp_path):
     _gone(started)
 
 
+def test_when_the_command_has_ended_nothing_that_ran_code_is_left(tmp_path, isolate):
+    folder = make_course(tmp_path, make_class(2))
+    process = command(folder, isolate, "--jobs", "2")
+    runners = set()
+    while process.poll() is None:
+        runners |= {pid for pid in family(process.pid) if "autograder.runner" in _line_of(pid)}
+    process.communicate()
+    assert process.returncode == 0 and runners and not [pid for pid in runners if _runs(pid)]
+
+
+def _line_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def test_what_python_need_not_look_through_at_its_end_is_frozen(tmp_path):
+    asks = "import atexit, gc, sys; atexit.register(lambda: print(gc.get_freeze_count() > 10_000)); {}"
+    for end in (
+        "sys.argv = ['autograder', 'build']; from autograder.cli import script; script()",
+        "import autograder.preload",
+    ):
+        line = [sys.executable, "-c", asks.format(end)]
+        done = subprocess.run(
+            line, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        )
+        assert done.stdout == "True\n"
+
+
+def test_an_interrupt_ends_no_process_of_the_pool():
+    pool = batch.Local(1)
+    try:
+        assert pool.submit(batch.Call("", signal.getsignal, (signal.SIGINT,))).result() == signal.SIG_IGN
+    finally:
+        pool.close(idle=False)
+    early = "import signal, sys; sys.modules['autograder.task'] = None\ntry: import autograder.preload\nexcept ImportError: print(signal.getsignal(2))"
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert (
+        subprocess.run([sys.executable, "-c", early], env=env, capture_output=True, text=True).stdout
+        == f"{signal.SIG_IGN}\n"
+    )
+
+
 # ---- who ends a worker
 
 
