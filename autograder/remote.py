@@ -128,6 +128,7 @@ class Session:
         self.channel = Channel(sock, Codec(self._opaque, self._resolve), tick=self._watch)
         self.callbacks, self.remotes = [], {}
         self.stopped = None  # the sentence that says why the test was stopped
+        self.ended = False  # whether the process ended
         self.depth = 0
         self.last_error = ""
 
@@ -239,6 +240,7 @@ class Session:
                 )
             self.stop(f"{what} took more than {self.limits.call_seconds:g} s and was stopped. Does a loop never end?")
         except Closed:
+            self.ended = True
             self.stop(f"The process ended while running {what}: the code exited, crashed, or ran out of memory.")
         except WireError as error:
             if self.channel.sock.fileno() < 0:
@@ -284,7 +286,8 @@ def _brief(value):
 class Student:
     """One submission's worker. Runs the cells in order, survives the loss of its process, and opens sessions for tests.
 
-    When a cell kills or hangs the process, a fresh worker runs the earlier cells again, without the culprit, and goes on.
+    When a cell kills or hangs the process, a fresh worker runs the earlier cells again, without the culprit, and goes on. A
+    process that ended may have been killed by a machine out of memory: the cell is its culprit if it ends another one, too.
     """
 
     def __init__(self, sandbox: Sandbox, limits: Limits, files: dict[str, bytes]):
@@ -314,7 +317,7 @@ class Student:
             raise WireError("an answer that makes no sense")
         return reply[1]
 
-    def cell(self, source: str, quiet: bool = False):
+    def cell(self, source: str, quiet: bool = False, again: bool = False):
         """Run one cell: (failure or None, outputs). Never raises for what the code does."""
         try:
             failure, outputs = self._run(source, quiet)
@@ -323,6 +326,9 @@ class Student:
                 return failure, outputs
             sentence = f"The cell used nearly all of its {self.limits.memory >> 20} MB of memory."  # and still holds it
         except (Closed, OSError):
+            if not again:
+                self._restart()
+                return self.cell(source, quiet, again=True)
             sentence = "The cell ended the process: it exited, crashed, or ran out of memory."
         except TimedOut:
             sentence = self._too_long()

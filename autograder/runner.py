@@ -169,6 +169,13 @@ def _failure(failure):
 
 
 def _test(cell, names, student, failed):
+    """The verdict of a test. One whose process ended is run again: another may have killed it, as a machine out of memory."""
+    result, ended = _tried(cell, names, student, failed)
+    return _tried(cell, names, student, failed)[0] if ended else result
+
+
+def _tried(cell, names, student, failed):
+    """The verdict, and whether the student's process ended meanwhile."""
     filename = f"<test {cell.id}>"
     linecache.cache[filename] = (len(cell.source), None, cell.source.splitlines(True), filename)
     session = None
@@ -177,15 +184,14 @@ def _test(cell, names, student, failed):
             names.session = session
             value = _execute(cell.source, filename, names)
             stopped = session.stopped
+        result = Result(cell.id, 0.0, stopped) if stopped else _score(cell, value)
     except Stopped as error:
-        return Result(cell.id, 0.0, str(error))
+        result = Result(cell.id, 0.0, str(error))
     except BaseException as error:
-        return Result(cell.id, 0.0, _explain(error, cell, filename, session, failed))
+        result = Result(cell.id, 0.0, _explain(error, cell, filename, session, failed))
     finally:
         names.forget()
-    if stopped:
-        return Result(cell.id, 0.0, stopped)
-    return _score(cell, value)
+    return result, session is not None and session.ended
 
 
 def _score(cell, value):

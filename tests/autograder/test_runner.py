@@ -640,3 +640,35 @@ def test_the_runner_keeps_no_sandbox_that_cannot_serve_another(sandboxed, monkey
     channel.close()
     thread.join(30)
     assert len(made) == 2 and all(sandbox.process.poll() is not None for sandbox in made)
+
+
+@pytest.mark.parametrize("victim", ["a cell", "a test"])
+def test_a_process_that_the_machine_killed_costs_no_points(sandboxed, monkeypatch, victim):
+    """As where its memory is full: the same is run once more in another process."""
+    import signal
+
+    from autograder import remote
+    from autograder import runner as module
+    from autograder.sandbox import Sandbox
+
+    sandbox, killed = Sandbox(), []
+
+    def kill_first(ask, kind):
+        def asked(self, message, *rest):
+            if message[0] == kind and not killed:
+                killed.extend(pid for pid in sandbox._resident() if pid not in sandbox.base)
+                os.kill(max(killed), signal.SIGKILL)  # the youngest: the test's own process, or the only one
+            return ask(self, message, *rest)
+
+        return asked
+
+    kind, name = (remote.Student, "cell") if victim == "a cell" else (remote.Session, "op")
+    monkeypatch.setattr(kind, "_request", kill_first(kind._request, name))
+    plan = Plan(
+        [Cell("a", "run", "def f(x):\n    return x"), Cell("t", "test", "assert f(3) == 3", points=1)], limits=LIMITS
+    )
+    try:
+        results = module.run(plan, sandbox)
+    finally:
+        sandbox.close()
+    assert killed and [result.message for result in results] == ["", ""] and results[1].score == 1
