@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from multiprocessing import forkserver
 
 from autograder.problem import Problem
 
@@ -34,6 +35,14 @@ class WorkerDied(Exception):
     """The process that ran a call ended, again when it ran nothing else."""
 
 
+def prepare():
+    """Start the server that the processes of `Local` are forks of; it imports for seconds, and this one can do so meanwhile."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["autograder.preload"])
+    forkserver.ensure_running()
+    return context
+
+
 class Local:
     """The cores of this machine: one process for each job, which stays warm until this one ends."""
 
@@ -42,9 +51,7 @@ class Local:
         self._start()
 
     def _start(self):
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["autograder.preload"])
-        self.pool = ProcessPoolExecutor(self.slots, mp_context=context, initializer=_begin)
+        self.pool = ProcessPoolExecutor(self.slots, mp_context=prepare(), initializer=_begin)
 
     def submit(self, call: Call) -> Future:
         try:

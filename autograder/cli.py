@@ -203,6 +203,9 @@ def _check(args):
 def _grade(args):
     if sys.stderr.isatty():  # somebody waits, and what is imported next takes seconds
         print(f"Reading the submissions in {args.submissions} …", file=sys.stderr, flush=True)
+    from autograder import batch
+
+    batch.prepare()
     from autograder.grade import Options, grade_class
 
     options = Options(

@@ -134,7 +134,7 @@ def run(plan: Plan, sandbox: Sandbox) -> list[Result]:
                 _set_up(source, names, PATIENCE * plan.limits.cell_seconds)
             for cell in plan.cells:
                 if cell.kind == "test":
-                    results.append(_test(cell, names, student, failed))
+                    results.append(_test(cell, names, student, failed, last=cell is plan.cells[-1]))
                 else:
                     failure, outputs = student.cell(cell.source, cell.quiet)
                     results.append(Result(cell.id, None, "" if failure is None else _failure(failure), outputs))
@@ -168,19 +168,19 @@ def _failure(failure):
     return f"{head}\n{trace}".strip()
 
 
-def _test(cell, names, student, failed):
+def _test(cell, names, student, failed, last):
     """The verdict of a test. One whose process ended is run again: another may have killed it, as a machine out of memory."""
-    result, ended = _tried(cell, names, student, failed)
-    return _tried(cell, names, student, failed)[0] if ended else result
+    result, ended = _tried(cell, names, student, failed, last)
+    return _tried(cell, names, student, failed, last)[0] if ended else result
 
 
-def _tried(cell, names, student, failed):
+def _tried(cell, names, student, failed, last):
     """The verdict, and whether the student's process ended meanwhile."""
     filename = f"<test {cell.id}>"
     linecache.cache[filename] = (len(cell.source), None, cell.source.splitlines(True), filename)
     session = None
     try:
-        with student.session() as session, alarm(student.limits.test_seconds + 5):
+        with student.session(last) as session, alarm(student.limits.test_seconds + 5):
             names.session = session
             value = _execute(cell.source, filename, names)
             stopped = session.stopped
