@@ -14,7 +14,8 @@ multiplications, not 16 · 9 = 144. With C channels and K filters, step 2 is, at
 each tile and channel, so with 16 or more channels and filters they are the smaller part.
 
 The filters at 36 points take four times the memory of the weights. Where these are many, some points after the other are
-worked on, and the filters at them are made when they are needed.
+worked on, and the filters at them are made when they are needed. Where images are so small or few that the filters are most
+of the work, fewer outputs at once are quicker: 3 x 3 with 25 points, or 2 x 2 with 16.
 
 Points far from 1 magnify rounding errors: 0, ±2/3, ±3/2 and infinity are four times as exact as the 0, ±1, ±2 of the
 paper. A NaN or an infinite pixel spoils all outputs of the tiles that it lies in, not only those that see it.
@@ -36,11 +37,14 @@ from . import memory
 from .memory import scratch
 
 POINTS = {
+    4: (0, 1, -1),
+    5: (0, 2 / 3, -2 / 3, 3 / 2),
     6: (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2),
     8: (0, 1, -1, 2, -2, 1 / 2, -1 / 2),
     10: (0, 2 / 5, -2 / 5, 4 / 5, -4 / 5, 5 / 4, -5 / 4, 5 / 2, -5 / 2),
 }  # and infinity
-OUTPUTS = {2: 5, 3: 4, 4: 3, 5: 4}  # how many at once, for a filter of so many weights
+OUTPUTS = {2: 5, 3: 4, 4: 3, 5: 4}  # how many at once at most, for a filter of so many weights
+MAKING = 64  # rows of a product that cost as much as the filters that it is with, made at a point and read again
 TILES = 192  # fewer rows than this make a product slow
 FILTERS = 16 << 20  # bytes of the filters at so many points as are worked on at once
 LINE = 512  # numbers in one pixel of all images: fewer make the steps along a row slow
@@ -96,17 +100,40 @@ def cook_toom(r, dtype, m=None):
 # ---------------------------------------------------------------------------------------------------------- the steps
 
 
+def choices(r):
+    """How many outputs of a direction can be computed at once.
+
+    >>> choices(3), choices(5)
+    ([2, 3, 4], [2, 4])
+    """
+    return [m for m in range(2, OUTPUTS[r] + 1) if m + r - 1 in POINTS]
+
+
 @lru_cache
-def _plane(r, dtype):
+def _at_once(r, oh, ow, images):
+    """How many outputs of a direction are to be computed at once.
+
+    >>> _at_once(3, 56, 56, 8), _at_once(3, 14, 14, 4), _at_once(3, 14, 14, 1)
+    (4, 3, 2)
+    """
+
+    def work(m):
+        return (m + r - 1) ** 2 * (images * -(-oh // m) * -(-ow // m) + MAKING)
+
+    return min(choices(r), key=work)
+
+
+@lru_cache
+def _plane(r, dtype, m):
     """G in both directions: the n·n points from r·r weights."""
-    g = cook_toom(r, dtype)[1]
+    g = cook_toom(r, dtype, m)[1]
     return np.kron(g, g)
 
 
-def _at_points(w, some, turned):
+def _at_points(w, m, some, turned):
     """The filters (K, C, r, r) at some of the points: (points, C, K), or turned by 180° for dx as (points, K, C)."""
     k, c, r, _ = w.shape
-    plane = _plane(r, w.dtype)[some]
+    plane = _plane(r, w.dtype, m)[some]
     at_points = ((plane[:, ::-1] if turned else plane) @ w.reshape(k * c, r * r).T).reshape(len(plane), k, c)
     return at_points if turned else at_points.swapaxes(1, 2)
 
@@ -119,30 +146,33 @@ def _points_at_once(points, weights):
 
 def correlate(x, w, padding, out, turned=False, also=None):
     """Fills out (OH, OW, N, ..., K) from x (H, W, N, ..., C) and w (K, C, r, r); turned: dx from dout. `also` is called with
-    the tiles of every piece, its rows of tiles and its images."""
-    at, _, bt = cook_toom(w.shape[2], x.dtype)
-    (m, n), c, k = at.shape, w.shape[1 - turned], w.shape[turned]
+    the tiles of every piece, how many outputs each has in a direction, its rows of tiles and its images."""
+    r, c, k = w.shape[2], w.shape[1 - turned], w.shape[turned]
+    m = _at_once(r, *out.shape[:2], math.prod(out.shape[2:]) // k)
+    at, _, bt = cook_toom(r, x.dtype, m)
+    n = len(bt)
     parts = _points_at_once(n * n, c * k * x.itemsize)
-    at_all = _at_points(w, parts[0], turned) if len(parts) == 1 else None
+    at_all = _at_points(w, m, parts[0], turned) if len(parts) == 1 else None
     for rows, images in _pieces(out, k, m, n, max(c, k)):
         tiles = _tiles(x[:, :, images], c, bt, m, padding, rows, out.shape[1], "x")
         products = scratch("products", (n * n, tiles.shape[1], k), x.dtype)
         for some in parts:  # a part of many filters is made anew for every piece, quicker than it comes from memory
-            filters = _at_points(w, some, turned) if at_all is None else at_all
+            filters = _at_points(w, m, some, turned) if at_all is None else at_all
             np.matmul(tiles[some], filters, out=products[some])
         _outputs(products, at, out[rows.start * m : rows.stop * m, :, images])
         if also:
-            also(tiles, rows, images)
+            also(tiles, m, rows, images)
 
 
 def gradient(x, dout, layer):
     """dw (K, C, r, r) from x (H, W, N, ..., C) and dout. Each step is linear, so the way back is the transposed steps in
     reverse."""
-    at, _, bt = cook_toom(layer.kernel[0], x.dtype)
+    m = _at_once(layer.kernel[0], *layer.output, math.prod(dout.shape[2:]) // layer.filters)
+    at, _, bt = cook_toom(layer.kernel[0], x.dtype, m)
     dw = _no_gradient(layer, x.dtype)
     for rows, images in _pieces(dout, layer.filters, *at.shape, max(layer[:2])):
-        tiles = _tiles(x[:, :, images], layer.channels, bt, len(at), layer.padding, rows, dout.shape[1], "x")
-        _add_gradient(dw, tiles, dout[:, :, images], rows)
+        tiles = _tiles(x[:, :, images], layer.channels, bt, m, layer.padding, rows, dout.shape[1], "x")
+        _add_gradient(dw, tiles, m, dout[:, :, images], rows)
     return dw.transpose(2, 3, 0, 1)
 
 
@@ -151,8 +181,8 @@ def correlate_and_gradient(x, w, dout, layer, out):
     the same tiles of x."""
     dw = _no_gradient(layer, x.dtype)
 
-    def also(tiles, rows, images):
-        _add_gradient(dw, tiles, dout[:, :, images], rows)
+    def also(tiles, m, rows, images):
+        _add_gradient(dw, tiles, m, dout[:, :, images], rows)
 
     correlate(x, w, layer.padding, out, also=also)
     return dw.transpose(2, 3, 0, 1)
@@ -163,11 +193,11 @@ def _no_gradient(layer, dtype):
     return np.zeros((*layer.kernel, layer.filters, layer.channels), dtype)
 
 
-def _add_gradient(dw, tiles, dout, rows):
+def _add_gradient(dw, tiles, m, dout, rows):
     """dw (r, r, K, C) += what tiles (n·n, tiles, C) of x and the same places of dout (OH, OW, N, ..., K) have to say."""
     r, _, k, c = dw.shape
-    plane, at = _plane(r, dw.dtype), cook_toom(r, dw.dtype)[0]
-    gradients = _tiles(dout, k, at.T, len(at), (0, 0), rows, dout.shape[1], "dout")
+    plane, at = _plane(r, dw.dtype, m), cook_toom(r, dw.dtype, m)[0]
+    gradients = _tiles(dout, k, at.T, m, (0, 0), rows, dout.shape[1], "dout")
     for some in _points_at_once(len(plane), dw[0, 0].nbytes):
         part = scratch("part", (len(plane[some]), k, c), dw.dtype)
         np.matmul(gradients[some].swapaxes(1, 2), tiles[some], out=part)
