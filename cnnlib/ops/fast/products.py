@@ -4,8 +4,8 @@ A matrix library first packs both matrices into an order that its inner loop lik
 every number is used hundreds of times. In a convolution with few filters it is not: a tall matrix of 100 000 windows is
 multiplied by one of 16 filters, and packing costs as much as computing. OpenBLAS (Intel's and AMD's newer processors)
 skips it where a product has at most a million multiplications, so we hand out the tall matrix in pieces of that size:
-`matmul` of (pieces, rows, k) with (k, n). Where the library has no such rule, it costs nothing. With so many filters that
-such a piece would be but a few rows, it is better packed; pieces of a thousand rows then stay in the cache in between.
+`matmul` of (pieces, rows, k) with (k, n). On other processors, or with so many filters that such a piece would be but a few
+rows, it is better packed; pieces of a thousand rows then stay in the cache in between.
 
 Source: OpenBLAS, interface/gemm.c and kernel/x86_64/sgemm_small_kernel_permit_skylakex.c.
 """
@@ -30,7 +30,7 @@ def product(tall, small, out=None):
     (m, k), n = tall.shape, small.shape[1]
     out = np.empty((m, n), tall.dtype) if out is None else out
     rows = min(ROWS, SMALL // max(k * n, 1) // 16 * 16)
-    rows = PACKED if rows < FEW else rows
+    rows = rows if UNPACKED and rows >= FEW else PACKED
     if m < 2 * rows:
         return np.matmul(tall, small, out=out)
     end = m // rows * rows
@@ -48,7 +48,7 @@ def product_of_columns(left, right):
     (m, k), n = left.shape, right.shape[1]
     if k > n:  # quicker with the narrow one first
         return product_of_columns(right, left).T
-    if k * n * ROWS > SMALL or m < 2 * ROWS:
+    if not UNPACKED or k * n * ROWS > SMALL or m < 2 * ROWS:
         return left.T @ right
     end = m // ROWS * ROWS
     pieces = left[:end].reshape(-1, ROWS, k).swapaxes(1, 2) @ right[:end].reshape(-1, ROWS, n)
