@@ -7,6 +7,7 @@ import contextlib
 import functools
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections import deque
@@ -39,7 +40,12 @@ def prepare():
     """Start the server that the processes of `Local` are forks of; it imports for seconds, and this one can do so meanwhile."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["autograder.preload"])
-    forkserver.ensure_running()
+    if threading.current_thread() is threading.main_thread():
+        here = signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # for the server and all its forks: the main process ends them
+        forkserver.ensure_running()
+        signal.signal(signal.SIGINT, here)
     return context
 
 

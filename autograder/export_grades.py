@@ -20,8 +20,8 @@ _OWN = {
         ({"student", "id"}, {"lastname", "firstname", "id"}),
     ),
     "moodle": (
-        "the grading worksheet that Moodle exports, with the column Identifier, ID number or Email address",
-        ({"identifier"}, {"idnumber"}, {"emailaddress"}),
+        "the grading worksheet that Moodle exports, with the column Identifier, ID number, Email address or Username",
+        ({"identifier"}, {"idnumber"}, {"emailaddress"}, {"username", "grade"}),
     ),
     "brightspace": (
         "the grades that Brightspace exports, with the column OrgDefinedId or Username",

@@ -188,6 +188,7 @@ class Grading:
         self.core_seconds, self.ran, self.recorded, self.unchanged = 0.0, 0, 0, 0
         self.text_of_settings = (self.course / "nbgrader_config.py").read_text()
         self.packed = {lesson: self._prepared(lesson) for lesson in self.lessons}
+        self.labels = overlay.labels(self.course / "solutions")
         self.page_settings = pages.settings(self.config)
         directories = self.config.CourseDirectory
         self.gradebook = OpenGradebook(directories.db_url, directories.get("course_id", "default_course"))
@@ -212,7 +213,7 @@ class Grading:
             whole = True
         except KeyboardInterrupt:
             then = "With --force it begins anew" if self.options.force else "It goes on there"
-            done = f"{len(self.rows):,} of {many(len(todo), 'submission')} are graded"
+            done = f"{len(self.rows):,} of {many(len(todo), 'submission')} graded"
             raise KeyboardInterrupt(f"{done}. {then} when you run the same command again.") from None
         finally:
             self.bar.close()
@@ -247,8 +248,7 @@ class Grading:
             write(mark, now)
         released = nbformat.writes(overlay.release(source, self.config))
         limits = execute.TwoProcessRun(config=self.config).limits()
-        labels = overlay.labels(self.course / "solutions")
-        return task.Lesson(lesson, nbformat.writes(source), released, limits, self.options.isolate, labels).pack()
+        return task.Lesson(lesson, nbformat.writes(source), released, limits, self.options.isolate).pack()
 
     def _database(self):
         return self.output / "gradebook.db"
@@ -281,7 +281,7 @@ class Grading:
                 self.waiting[key].append(handed)
             else:
                 self.waiting[key] = [handed]
-                yield batch.Call((key, handed), task.grade, (self.packed[handed.lesson], submission))
+                yield batch.Call((key, handed), task.grade, (self.packed[handed.lesson], submission, self.labels))
 
     def _read(self, handed):
         """Copy a submission to nbgrader's layout and read it."""
@@ -358,7 +358,7 @@ class Grading:
             raise Problem(f"{all_[0].lesson}: {outcome} What was graded before is kept.")
         if isinstance(outcome, batch.WorkerDied):
             key = ""  # the next run tries again
-            outcome = task.failed(self.packed[all_[0].lesson], self._opened(all_[0]), CULPRIT)
+            outcome = task.failed(self.packed[all_[0].lesson], self._opened(all_[0]), self.labels, CULPRIT)
         elif isinstance(outcome, Exception):
             for handed in all_:
                 self._skip(handed)

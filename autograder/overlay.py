@@ -145,7 +145,7 @@ def is_answer(cell) -> bool:
 def labels(lessons: Path) -> dict[str, list[str]]:
     """The grade ids of each notebook that can be read, by LESSON for LESSON/LESSON.ipynb, by LESSON/NAME for others."""
     found = {}
-    for path in sorted(lessons.glob("*/*.ipynb")):
+    for path in sorted(lessons.glob("[!.]*/[!.]*.ipynb")):
         name = path.stem if path.stem == path.parent.name else f"{path.parent.name}/{path.stem}"
         with contextlib.suppress(Unreadable):
             found[name] = [cell.grade_id for cell in read(path) if cell.grade_id]

@@ -128,7 +128,7 @@ class Session:
         self.channel = Channel(sock, Codec(self._opaque, self._resolve), tick=self._watch)
         self.callbacks, self.remotes = [], {}
         self.stopped = None  # the sentence that says why the test was stopped
-        self.ended = False  # whether the process ended
+        self.ended = self.killed = False  # whether the process ended, and whether it was killed
         self.depth = 0
         self.last_error = ""
 
@@ -286,8 +286,8 @@ def _brief(value):
 class Student:
     """One submission's worker. Runs the cells in order, survives the loss of its process, and opens sessions for tests.
 
-    When a cell kills or hangs the process, a fresh worker runs the earlier cells again, without the culprit, and goes on. A
-    process that ended may have been killed by a machine out of memory: the cell is its culprit if it ends another one, too.
+    When a cell kills or hangs the process, a fresh worker runs the earlier cells again, without the culprit, and goes on. Of a
+    process that was killed, as a machine out of memory does it, the cell is the culprit only if the next one is killed, too.
     """
 
     def __init__(self, sandbox: Sandbox, limits: Limits, files: dict[str, bytes]):
@@ -319,6 +319,7 @@ class Student:
 
     def cell(self, source: str, quiet: bool = False, again: bool = False):
         """Run one cell: (failure or None, outputs). Never raises for what the code does."""
+        restarted = False
         try:
             failure, outputs = self._run(source, quiet)
             if failure is None or self.sandbox.used_memory() < 0.8 * self.limits.memory:
@@ -326,8 +327,8 @@ class Student:
                 return failure, outputs
             sentence = f"The cell used nearly all of its {self.limits.memory >> 20} MB of memory."  # and still holds it
         except (Closed, OSError):
-            if not again:
-                self._restart()
+            restarted = True
+            if self._restart(gone=True) and not again:
                 return self.cell(source, quiet, again=True)
             sentence = "The cell ended the process: it exited, crashed, or ran out of memory."
         except TimedOut:
@@ -337,7 +338,8 @@ class Student:
         except Exception:  # an answer that makes no sense fails in many ways
             sentence = "The cell broke the process that ran it."
         self.done.append((source, True))
-        self._restart()
+        if not restarted:
+            self._restart()
         return [["fatal"], sentence, ""], []
 
     def _too_long(self):
@@ -374,8 +376,9 @@ class Student:
         self.room -= size
         return failure, outputs
 
-    def _restart(self):
-        self.sandbox.end()
+    def _restart(self, gone=False):
+        """A fresh worker with what the earlier cells made. Whether the one before was killed, if it seems to be `gone`."""
+        killed = self.sandbox.end(gone)
         with contextlib.suppress(OSError):
             self.channel.close()
         self._start()
@@ -386,6 +389,7 @@ class Student:
                 except (WireError, Stopped):
                     self.sandbox.end()
                     self._start()
+        return killed
 
     @contextlib.contextmanager
     def session(self, last=False):
@@ -413,11 +417,13 @@ class Student:
             yield session
         finally:
             ours.close()
-            if not last:
+            if last:
+                session.killed = session.ended and self.sandbox.end(gone=True)
+            else:
                 try:
-                    self._request(["reap", pid], 5)
+                    session.killed = self._request(["reap", pid, session.ended], 5) is True
                 except (WireError, OSError, Stopped):
-                    self._restart()
+                    session.killed = self._restart(session.ended)
 
     def close(self):
         with contextlib.suppress(OSError):

@@ -169,13 +169,18 @@ def _failure(failure):
 
 
 def _test(cell, names, student, failed, last):
-    """The verdict of a test. One whose process ended is run again: another may have killed it, as a machine out of memory."""
-    result, ended = _tried(cell, names, student, failed, last)
-    return _tried(cell, names, student, failed, last)[0] if ended else result
+    """The verdict of a test. One whose process was killed, as a machine out of memory does it, is run once more."""
+    known = names.keys() | names.lazy.keys()
+    result, killed = _tried(cell, names, student, failed, last)
+    if killed:
+        for name in names.keys() - known:
+            dict.__delitem__(names, name)
+        result, _ = _tried(cell, names, student, failed, last)
+    return result
 
 
 def _tried(cell, names, student, failed, last):
-    """The verdict, and whether the student's process ended meanwhile."""
+    """The verdict, and whether the student's process was killed meanwhile."""
     filename = f"<test {cell.id}>"
     linecache.cache[filename] = (len(cell.source), None, cell.source.splitlines(True), filename)
     session = None
@@ -191,7 +196,7 @@ def _tried(cell, names, student, failed, last):
         result = Result(cell.id, 0.0, _explain(error, cell, filename, session, failed))
     finally:
         names.forget()
-    return result, session is not None and session.ended
+    return result, session is not None and session.killed
 
 
 def _score(cell, value):

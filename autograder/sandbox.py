@@ -257,14 +257,16 @@ class Sandbox:
         with contextlib.suppress(WireError):
             self._tell(["interrupt"])
 
-    def end(self):
-        """End the submission's worker and all that it started."""
+    def end(self, gone=False) -> bool:
+        """End the submission's worker and all that it started. Whether somebody had killed it before, if it seems to be `gone`."""
         try:
-            self._tell(["end"])
+            killed = self._tell(["end", gone]) is True
             if self.isolate and not self.nested:
                 self._relaunch()
         except WireError:
             self._relaunch()
+            killed = gone
+        return killed
 
     def _relaunch(self):
         self.close(keep_files=True)

@@ -22,7 +22,6 @@ class Lesson:
     released: str  # the student's, as it was handed out
     limits: Limits
     isolate: bool
-    labels: dict[str, list[str]] = field(default_factory=dict)  # of all lessons: another one's notebook is named
 
     def pack(self) -> bytes:
         return zlib.compress(json.dumps(asdict(self)).encode())
@@ -51,21 +50,24 @@ def _unpacked(packed):
     return lesson, nbformat.reads(lesson.source, as_version=4), nbformat.reads(lesson.released, as_version=4)
 
 
-def grade(packed: bytes, submission: Submission) -> dict:
-    """The graded notebook, as nbgrader keeps it, and the seconds it took. Raises SandboxError, SetupFailed."""
+def grade(packed: bytes, submission: Submission, labels: dict[str, list[str]]) -> dict:
+    """The graded notebook, as nbgrader keeps it, and the seconds it took. Raises SandboxError, SetupFailed.
+
+    labels: those of all lessons, by which another one's notebook is named; a new lesson makes no kept result an old one.
+    """
     started = time.monotonic()
     lesson, source, released = _unpacked(packed)
     cells, why_not = _read(lesson, submission)
-    nb = execute.laid(released, cells, lesson.name, why_not, lesson.labels)
+    nb = execute.laid(released, cells, lesson.name, why_not, labels)
     nb = execute.run(nb, source, released, submission.files, submission.notes, lesson.limits, lesson.isolate)
     return {"notebook": nbformat.writes(nb), "seconds": time.monotonic() - started}
 
 
-def failed(packed: bytes, submission: Submission, sentence: str) -> dict:
+def failed(packed: bytes, submission: Submission, labels: dict[str, list[str]], sentence: str) -> dict:
     """The result of a submission that could not be run: no test has a verdict, and a note says why."""
     lesson, _, released = _unpacked(packed)
     cells, why_not = _read(lesson, submission)
-    nb = execute.without_run(execute.laid(released, cells, lesson.name, [sentence, *why_not], lesson.labels))
+    nb = execute.without_run(execute.laid(released, cells, lesson.name, [sentence, *why_not], labels))
     return {"notebook": nbformat.writes(nb), "seconds": 0.0}
 
 

@@ -190,11 +190,14 @@ class Worker:
         sys.stdout = sys.stderr = Capped()
         self.serve()
 
-    def do_reap(self, pid):
+    def do_reap(self, pid, gone):
+        """End a copy. Whether it had been killed before, if it seems to be `gone`."""
+        killed = False
         with contextlib.suppress(OSError):
+            killed = gone and was_killed(pid)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-        return ["value", None]
+        return ["value", killed]
 
     def do_cell(self, source, quiet):
         """Run one cell as a notebook would; quiet cells draw and print nothing."""
@@ -321,6 +324,15 @@ OPERATIONS = {
 }
 
 
+def was_killed(pid):
+    """Whether this child was killed, as by a machine out of memory; it may take a second to have ended."""
+    deadline, ended = time.monotonic() + 1, None
+    while ended is None and time.monotonic() < deadline:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        time.sleep(0.0005)
+    return ended is not None and (ended.si_code, ended.si_status) == (os.CLD_KILLED, signal.SIGKILL)
+
+
 def describe(error, source=""):
     """An exception as [names of its built-in classes, message, traceback text]."""
     names = [c.__name__ for c in type(error).__mro__ if c.__module__ == "builtins" and c not in (object, BaseException)]
@@ -395,7 +407,7 @@ class Template:
         try:
             self.worker = namespaces.fork_apart() if isolate else os.fork()
             if self.worker == 0:
-                self._become_worker(socket.socket(fileno=fds[0]), user, reader, writer, folder, limits, isolate)
+                self._become_worker(fds[0], user, reader, writer, folder, limits, isolate)
         finally:
             os.close(writer)
             os.close(fds[0])
@@ -406,7 +418,7 @@ class Template:
             raise OSError(problem)
         return self.worker
 
-    def _become_worker(self, sock, user, reader, writer, folder, limits, isolate):
+    def _become_worker(self, fd, user, reader, writer, folder, limits, isolate):
         """In the process that was forked for it; never returns. What goes wrong at the start is written to `writer`."""
         try:
             try:
@@ -417,10 +429,10 @@ class Template:
             except OSError as error:
                 os.write(writer, f"{error}".encode())
                 return
-            for fd in (reader, writer):
-                os.close(fd)
+            os.close(reader)
+            os.close(writer)
             self.control.close()
-            run_submission(sock, self.shell, folder, limits, isolate)
+            run_submission(socket.socket(fileno=fd), self.shell, folder, limits, isolate)
         finally:
             os._exit(0)
 
@@ -428,16 +440,18 @@ class Template:
         if self.worker is not None:
             os.kill(self.worker, signal.SIGINT)
 
-    def end(self):
-        """End the worker and all that it started."""
+    def end(self, gone=False):
+        """End the worker and all that it started. Whether it had been killed before, if it seems to be `gone`."""
         if self.worker is None:
-            return
+            return False
+        killed = gone and was_killed(self.worker)
         with contextlib.suppress(OSError):
             os.killpg(self.worker, signal.SIGKILL)  # its session, and with namespaces: all that are in them
         deadline = time.monotonic() + END_SECONDS
         while os.waitpid(self.worker, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
             time.sleep(0.0005)
         self.worker = None
+        return killed
 
 
 def main(control_fd, uid, *modules):

@@ -20,8 +20,9 @@ _recording = ContextVar("recording", default=True)
 _blueprint = ContextVar("blueprint", default=None)
 
 
-# The drawing that ops and layers go to instead of being computed, or None: `current_blueprint()`. See `cnnlib.blueprint`.
-current_blueprint = _blueprint.get
+def current_blueprint():
+    """The drawing that ops and layers go to instead of being computed, or None. See `cnnlib.blueprint`."""
+    return _blueprint.get()
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ def relu_forward(x):
     array([1., 0., 3., 0.])
     """
     x = real(x, "x")
-    zeros = np.zeros_like(x[:1]) if x.ndim else 0  # against a single 0, numpy takes three times as long
+    zeros = np.zeros_like(x[:1]) if x.ndim and len(x) > 1 else 0  # against a single 0, numpy takes three times as long
     out = np.maximum(x, zeros)
     return out, out
 

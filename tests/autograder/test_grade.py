@@ -402,9 +402,7 @@ def test_who_stops_a_run_hears_how_far_it_came(course, grade, monkeypatch, optio
     with monkeypatch.context() as stopping:
         stopping.setattr(Grading, "_finish", finish_one)
         code, said = grade(*options)
-    assert code == 130 and said.splitlines()[-1].startswith(
-        f"autograder: stopped. 1 of 2 submissions are graded. {then}"
-    )
+    assert code == 130 and said.splitlines()[-1].startswith(f"autograder: stopped. 1 of 2 submissions graded. {then}")
     grade("--only", "ada")
     unfinished = course / "out" / ".graded" / "unfinished" / LESSON
     assert json.loads(unfinished.read_text()) == {"students": ["ada", "bob"]}, "until a run over all comes to its end"
@@ -419,6 +417,14 @@ def test_what_is_new_is_graded_without_being_told(course, grade):
     hand_in(course, "ada", "def square(x):\n    return 9")
     grade()
     assert scores(course) == {"ada": 0}
+
+
+def test_a_new_lesson_makes_no_grade_an_old_one(course, grade):
+    grade()
+    shutil.copytree(course / "solutions" / LESSON, course / "solutions" / "roots")
+    (course / "solutions" / "roots" / f"{LESSON}.ipynb").rename(course / "solutions" / "roots" / "roots.ipynb")
+    grade()
+    assert json.loads((course / "out" / ".graded" / "run.json").read_text())["unchanged"] == 1
 
 
 def test_without_bubblewrap_grading_stops_with_what_to_install(course, monkeypatch, capsys):

@@ -1,9 +1,12 @@
 """The two processes: what tests can ask of a student's code, and what the code cannot do to them."""
 
+import contextlib
 import os
+import signal
 import sys
 import textwrap
 from dataclasses import replace
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -642,33 +645,91 @@ def test_the_runner_keeps_no_sandbox_that_cannot_serve_another(sandboxed, monkey
     assert len(made) == 2 and all(sandbox.process.poll() is not None for sandbox in made)
 
 
-@pytest.mark.parametrize("victim", ["a cell", "a test"])
-def test_a_process_that_the_machine_killed_costs_no_points(sandboxed, monkeypatch, victim):
-    """As where its memory is full: the same is run once more in another process."""
-    import signal
+SETUP = Cell("a", "run", "def f(x):\n    return x")
+TESTS = [Cell(name, "test", "assert f(3) == 3", points=1) for name in ("first", "last")]
 
+
+@pytest.mark.parametrize(("victim", "kind"), [("cell", "cell"), ("first test", "op"), ("last test", "op")])
+def test_a_process_that_the_machine_killed_costs_no_points(sandboxed, monkeypatch, victim, kind):
+    """As where its memory is full: the same is run once more in another process."""
     from autograder import remote
     from autograder import runner as module
     from autograder.sandbox import Sandbox
 
     sandbox, killed = Sandbox(), []
+    side = remote.Student if victim == "cell" else remote.Session
+    ask = side._request
 
-    def kill_first(ask, kind):
-        def asked(self, message, *rest):
-            if message[0] == kind and not killed:
-                killed.extend(pid for pid in sandbox._resident() if pid not in sandbox.base)
-                os.kill(max(killed), signal.SIGKILL)  # the youngest: the test's own process, or the only one
-            return ask(self, message, *rest)
+    def kill_first(self, message, *rest):
+        if message[0] == kind and not killed:
+            killed.extend(pid for pid in sandbox._resident() if pid not in sandbox.base)
+            os.kill(max(killed), signal.SIGKILL)  # the youngest: the test's own process, or the only one
+        return ask(self, message, *rest)
 
-        return asked
-
-    kind, name = (remote.Student, "cell") if victim == "a cell" else (remote.Session, "op")
-    monkeypatch.setattr(kind, "_request", kill_first(kind._request, name))
-    plan = Plan(
-        [Cell("a", "run", "def f(x):\n    return x"), Cell("t", "test", "assert f(3) == 3", points=1)], limits=LIMITS
-    )
+    monkeypatch.setattr(side, "_request", kill_first)
+    tests = TESTS[1:] if victim == "last test" else TESTS
     try:
-        results = module.run(plan, sandbox)
+        results = module.run(Plan([SETUP, *tests], limits=LIMITS), sandbox)
     finally:
         sandbox.close()
-    assert killed and [result.message for result in results] == ["", ""] and results[1].score == 1
+    assert killed and not any(result.message for result in results)
+    assert [result.score for result in results[1:]] == [1] * len(tests)
+
+
+@pytest.mark.parametrize("line", ["os._exit(0)", "ctypes.string_at(0)"])
+def test_what_ends_its_process_is_not_run_again(sandboxed, monkeypatch, line):
+    """Its time is the student's."""
+    from autograder import remote
+    from autograder import runner as module
+    from autograder.sandbox import Sandbox
+
+    bad, asked, ask = f"import ctypes, os\n{line}", [], remote.Student._request
+
+    def count(self, message, *rest):
+        asked.append(message)
+        return ask(self, message, *rest)
+
+    monkeypatch.setattr(remote.Student, "_request", count)
+    sandbox = Sandbox()
+    try:
+        results = module.run(Plan([Cell("bad", "run", bad), SETUP, TESTS[1]], limits=LIMITS), sandbox)
+    finally:
+        sandbox.close()
+    assert [message[1] for message in asked if message[0] == "cell"].count(bad) == 1
+    assert "ended the process" in results[0].message and results[2].score == 1
+
+
+def test_a_worker_knows_its_own_thread(grade):
+    """As after os.fork: a signal to the main thread arrives there."""
+    code = "import signal, threading\nsignal.pthread_kill(threading.main_thread().ident, 0)\ndef f(): return 1"
+    assert grade(code, "assert f() == 1")[1].score == 1
+
+
+def test_the_template_stays_closed_to_students(sandboxed):
+    """Whose files in /proc are its user's, a student's process of that user could write to."""
+    from autograder.runner import run
+    from autograder.sandbox import Sandbox
+
+    sandbox = Sandbox()
+    sandbox.wait()
+    try:
+        before = {pid: os.stat(f"/proc/{pid}/mem").st_uid for pid in sandbox.base}
+        run(Plan([SETUP, *TESTS], limits=LIMITS), sandbox)
+        assert {pid: os.stat(f"/proc/{pid}/mem").st_uid for pid in sandbox.base} == before
+    finally:
+        sandbox.close()
+
+
+def test_what_a_submission_started_ends_with_it(runner, isolate):
+    """The cell leaves a process that would go on for longer than the tests."""
+    seconds = 86000 + os.getpid() % 300 + isolate
+    cell = Cell("s", "run", f"import subprocess\nleft = subprocess.Popen(['sleep', '{seconds}'])")
+    results = runner.run(Plan([cell, SETUP, *TESTS], limits=LIMITS, isolate=isolate))
+    assert [result.score for result in results[2:]] == [1, 1]
+    assert not [name for name in _commands() if f"sleep\0{seconds}" in name]
+
+
+def _commands():
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            yield Path(f"/proc/{pid}/cmdline").read_text()

@@ -124,6 +124,12 @@ def test_layers_of_known_networks(name):
         assert np.abs(got - expected).max() < bound * expected.std()
 
 
+def test_some_routes_take_both_ways_back_at_once():
+    """Through a transposed convolution: without it they would prepare the same images twice."""
+    both = [route.name for route in routes.TABLE if hasattr(route.module, "forward_and_weight_gradient")]
+    assert both == ["winograd", "space_to_depth"]
+
+
 # ------------------------------------------------------------------------------------------------------------ winograd
 
 

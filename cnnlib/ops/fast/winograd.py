@@ -69,6 +69,12 @@ def weight_gradient(x, dout, layer):
     return gradient(side_by_side(x), side_by_side(dout), layer)
 
 
+def forward_and_weight_gradient(x, w, dout, layer):
+    """out and dw where both are asked for at once, as on the way back through a transposed convolution."""
+    out = np.empty((len(x), *layer.output, len(w)), x.dtype)
+    return out, correlate_and_gradient(side_by_side(x), w, side_by_side(dout), layer, side_by_side(out))
+
+
 def side_by_side(x):
     """(N, H, W, C) as a view (H, W, N, C)."""
     return x.transpose(1, 2, 0, 3)
@@ -177,8 +183,7 @@ def gradient(x, dout, layer):
 
 
 def correlate_and_gradient(x, w, dout, layer, out):
-    """Fills out and returns dw where both are asked for at once, as on the way back through a transposed convolution: with
-    the same tiles of x."""
+    """Fills out and returns dw, both with the same tiles of x."""
     dw = _no_gradient(layer, x.dtype)
 
     def also(tiles, m, rows, images):
