@@ -115,7 +115,7 @@ def _exercises(course, lesson, submissions):
                 current.points += points[label]
     known = {label for exercise in exercises for label in exercise.cells}
     exercises += [Exercise(cell, [cell], p) for cell, p in points.items() if cell not in known]
-    return [exercise for exercise in exercises if exercise.cells], stubs, overlay.title(map(plain, prose), lesson)
+    return [exercise for exercise in exercises if exercise.cells], stubs, plain(overlay.title(prose, lesson))
 
 
 def _histogram(shares):

@@ -74,7 +74,7 @@ def cell(source, label, kind="code", said="", **flags):
 
 def notebook(code, messages=None, note=""):
     messages = messages or {}
-    cells = [nbformat.v4.new_markdown_cell("# 9 · `Squares`", id="title")]
+    cells = [nbformat.v4.new_markdown_cell("# 9 · `Squares`\n\nWhat a square is.\nTen minutes.", id="title")]
     cells += [cell(code, "square", solution=True, locked=False)]
     cells += [cell("assert 1", label, grade=True, points=p, said=messages.get(label, "")) for label, p in (("visible", 4), ("hidden", 6))]  # fmt: skip
     cells += [cell("Why?", "why", "markdown", grade=True, solution=True, locked=False, points=2)]
@@ -179,6 +179,10 @@ def test_its_numbers_are_the_gradebooks(made):
     assert "square 10 points all points: 1. some: 2. none: 1." in page.below("Exercise by exercise")
     assert "wait for you: 1" in page.below("Exercise by exercise")
     assert "Without 1 that could not be read" in page.below("Exercise by exercise")  # cleo's
+
+
+def test_its_title_is_the_lessons_heading_alone(made):
+    assert "9 · Squares" in made[1].parts and "<title>Class report: 9 · Squares</title>" in made[0]
 
 
 def test_mistakes_are_counted_by_name(made):
