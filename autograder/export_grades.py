@@ -10,6 +10,7 @@ from autograder import roster, scores
 from autograder.collected import read as read_record
 from autograder.problem import Problem
 from autograder.roster import marked
+from autograder.store import Store
 from autograder.wording import many, some
 
 FORMS = ("csv", "canvas", "moodle", "brightspace")
@@ -28,6 +29,7 @@ _OWN = {
         ({"orgdefinedid"}, {"username"}),
     ),
 }
+_HANDED_IN = ("taken", "unchanged", "unreadable", "duplicate")  # states of what somebody handed in, the newest of each
 # the column of the student's number in it, and those by which a student is found else
 _ID = {"canvas": ("id",), "moodle": ("identifier",), "brightspace": ("orgdefinedid", "username")}
 _LOGIN = ("sisloginid", "username", "idnumber", "orgdefinedid", "emailaddress", "email", "id")
@@ -58,12 +60,28 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
         if not any(written for written, _ in outcomes):
             raise Problem(f"There is nothing to export. {' '.join(said)}")
     for lesson in lessons:
+        said += _not_graded(output, lesson, classes[lesson])
         waiting = sum(bool(one.waiting) for one in classes[lesson])
         if waiting:
             said.append(
                 f"{lesson}: points of {many(waiting, 'submission')} wait for your marks and are not in these grades yet."
             )
     return said
+
+
+def _not_graded(output, lesson, submissions):
+    """Sentences on who handed in and has no grade, whatever the form."""
+    unfinished = scores.unfinished(output, lesson, submissions)
+    graded = {one.student for one in submissions} | Store(output / ".graded").unfinished(lesson)
+    record = read_record(output / "collected" / f"{lesson}.csv")
+    others = sorted({line.student for line in record if line.student and line.state in _HANDED_IN} - graded)
+    if unfinished:
+        yield f"{lesson}: {unfinished}"
+    if others:
+        yield (
+            f"{lesson}: {some(others, 10)} handed in what was not graded: their grades are not in the file. "
+            f"collected/{lesson}.csv says why, or `autograder grade {lesson}` grades it now."
+        )
 
 
 def _plain_rows(lesson, submissions):
@@ -104,11 +122,6 @@ def _lesson(output, folder, lesson, submissions, form, template, column, of, raw
     if len(missing) == len(submissions):
         return False, said
     said.insert(0, f"Grades {_write(folder / f'{lesson}-{form}.csv', rows, theirs=template is not None)}")
-    ungraded = sorted(student for student in record if student not in grades)
-    if ungraded:
-        said.append(
-            f"{lesson}: {some(ungraded, 10)} handed in what was not graded (collected/{lesson}.csv says why): their grades are not in the file."
-        )
     pages, without = _feedback(output, folder, lesson, submissions, record, form)
     if pages:
         said.append(f"Feedback {pages}")

@@ -1,6 +1,5 @@
 """The class report: one HTML page, without scripts and without a network, that says how a class did and who needs a look."""
 
-import json
 import os
 import statistics
 import urllib.parse
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import jinja2
 
-from autograder import mistakes, overlay, scores, similarity
+from autograder import mistakes, overlay, scores, similarity, store
 from autograder.archive import plain
 from autograder.collected import read as read_record
 from autograder.execute import NOT_ISOLATED
@@ -87,7 +86,7 @@ def _lesson(gradebook, course, output, to, lesson):
         "attention": _attention(submissions, record, _absent(gradebook, there, record), _not_taken(output, lesson)),
         "alike": _alike(submissions),
         "not_isolated": sum(NOT_ISOLATED in one.notes for one in submissions),
-        "unfinished": _unfinished(output, lesson, there),
+        "unfinished": scores.unfinished(output, lesson, submissions),
         "run": _run(output, lesson, submissions),
     }
 
@@ -178,15 +177,9 @@ def _absent(gradebook, there, record):
     return [(names.get(student) or student, "") for student in sorted(named - there) if student in taken]
 
 
-def _unfinished(output, lesson, there):
-    """How many have no grade yet, and how many handed in, where the last run over all did not come to its end."""
-    students = _json(output / ".graded" / "unfinished" / lesson).get("students", [])
-    return (len(set(students) - there), len(students)) if students else None
-
-
 def _not_taken(output, lesson):
     """What the last run found among this lesson's submissions and could not take as one."""
-    run = _json(output / ".graded" / "run.json")
+    run = store.read(output / ".graded" / "run.json")
     others = [f", {other}" for other in run.get("lessons", ()) if other != lesson]
     lines = [line.partition(": ") for line in run.get("not_graded", ()) if lesson in run.get("lessons", ())]
     return [
@@ -274,9 +267,10 @@ def _link(folder, page):
 
 def _run(output, lesson, submissions):
     """[(label, value)] about the time and the cost of grading, as far as the grader left them."""
-    run = _json(output / ".graded" / "run.json")
+    run = store.read(output / ".graded" / "run.json")
     marks = {
-        one.student: _json(output / ".graded" / "marks" / one.student / lesson).get("seconds") for one in submissions
+        one.student: store.read(output / ".graded" / "marks" / one.student / lesson).get("seconds")
+        for one in submissions
     }
     each = {name: seconds for name, seconds in marks.items() if isinstance(seconds, int | float)}
     facts = []
@@ -292,12 +286,3 @@ def _run(output, lesson, submissions):
         name = next(one.name for one in submissions if one.student == slowest)
         facts.append((f"the slowest, {name}", duration(each[slowest])))
     return facts
-
-
-def _json(path):
-    """What a file of the grader's says; nothing where it is not there or not whole."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from nbgrader.api import Gradebook
 from sqlalchemy import text
 
 from autograder.archive import plain
 from autograder.problem import Problem
+from autograder.store import Store
 from autograder.wording import lateness
 
 GRADES = """
@@ -136,3 +138,16 @@ def graded(book, lessons=None) -> tuple[Gradebook, list[str]]:
     if not there:
         raise Problem(f"{book} holds no grade; grade a lesson first.")
     return gradebook, list(lessons or there)
+
+
+def unfinished(output: Path, lesson: str, submissions: list[Submission]) -> str:
+    """What a person must know where the last run over all did not come to its end; else nothing."""
+    students = Store(output / ".graded").unfinished(lesson)
+    if not students:
+        return ""
+    left = len(students - {one.student for one in submissions})
+    some = f"{left:,} of {len(students):,} handed in are not" if left else "What was handed in anew may not be"
+    return (
+        f"{some} graded yet: the last run did not come to its end. "
+        f"Run `autograder grade {lesson}` again, with the same options; it goes on where it stopped."
+    )

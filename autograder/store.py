@@ -40,6 +40,15 @@ def write(path: Path, data: bytes | str) -> None:
         raise
 
 
+def read(path: Path) -> dict:
+    """What a file of the grader's says; nothing where it is not there or not whole."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def digest(*parts: bytes | str) -> str:
     """A hash of the parts, each apart from the next.
 
@@ -84,11 +93,7 @@ class Store:
 
     def mark(self, student: str, lesson: str) -> dict:
         """What is done for a submission, as `set_mark` was told; {} where that is not known."""
-        try:
-            found = json.loads((self.folder / "marks" / student / lesson).read_text())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return read(self.folder / "marks" / student / lesson)
 
     def set_mark(self, student: str, lesson: str, **known) -> None:
         write(self.folder / "marks" / student / lesson, json.dumps(known))
@@ -97,8 +102,12 @@ class Store:
         (self.folder / "marks" / student / lesson).unlink(missing_ok=True)
 
     def begin(self, lesson: str, students: list[str]) -> None:
-        """Remember, for the report, whose submissions are to be graded, until `end` says that they were."""
+        """Remember, for the report and the export, whose submissions are to be graded, until `end` says that they were."""
         write(self.folder / "unfinished" / lesson, json.dumps({"students": students}))
+
+    def unfinished(self, lesson: str) -> set[str]:
+        """Whose submissions were to be graded, where no `end` followed; else nobody's."""
+        return set(read(self.folder / "unfinished" / lesson).get("students", []))
 
     def end(self, lesson: str) -> None:
         (self.folder / "unfinished" / lesson).unlink(missing_ok=True)

@@ -13,6 +13,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder import cli
+from autograder.store import Store
 
 ROOT = Path(__file__).parents[2]
 LESSON = "squares"
@@ -68,12 +69,16 @@ def graded(tmp_path_factory, isolate):
 @pytest.fixture
 def export(graded, monkeypatch, capsys):
     def run(form, *args):
-        monkeypatch.chdir(graded[form])
+        monkeypatch.chdir(folder := graded[_class(form)])
         code = cli.main(["export", LESSON, "--form", form, *args])
         out, err = capsys.readouterr()
-        return code, out + err, graded[form] / "exported"
+        return code, out + err, folder / "exported"
 
     return run
+
+
+def _class(form):
+    return "canvas" if form == "csv" else form
 
 
 def table(path):
@@ -168,6 +173,26 @@ def test_what_was_not_graded_leaves_its_cell_alone(export, graded):
     record.write_text(before)
     assert code == 0 and "pia handed in what was not graded" in said
     assert [row[2] for row in table(folder / f"{LESSON}-canvas.csv")[2:]] == ["", "4"]
+
+
+@pytest.mark.parametrize("form", ["csv", "moodle", "canvas", "brightspace"])
+def test_who_handed_in_and_has_no_grade_is_told_in_every_form(export, graded, form):
+    folder = graded[_class(form)]
+    path, store = folder / "collected" / f"{LESSON}.csv", Store(folder / ".graded")
+    before = path.read_text()
+    lines = "pia,unreadable,,,essay.pdf,folder,,pia,\nzoe,taken,,,z.ipynb,folder,,zoe,\ngus,missing,,,,,,,\n"
+    path.write_text(before + lines)
+    store.begin(LESSON, [*CLASS, "zoe"])
+    try:
+        code, said, _ = export(form)
+        assert f"{LESSON}: pia handed in what was not graded" in said and "gus" not in said
+        assert f"{LESSON}: 1 of 4 handed in are not graded yet: the last run did not come to its end." in said
+        store.end(LESSON)
+        assert "pia, zoe handed in what was not graded" in export(form)[1]
+    finally:
+        store.end(LESSON)
+        path.write_text(before)
+    assert code == 0 and "not graded" not in export(form)[1]  # as of other grades that are not there yet
 
 
 def test_brightspace(export, graded):
