@@ -48,7 +48,7 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
     with gradebook:
         classes = {lesson: scores.of(gradebook, lesson) for lesson in lessons}
     if form == "csv":
-        rows = [HEAD, *(row for lesson in lessons for row in _plain_rows(lesson, classes[lesson]))]
+        rows = [HEAD, *(row for lesson in lessons for row in _plain_rows(lesson, classes[lesson], raw))]
         said.append(f"Grades {_write(folder / 'grades.csv', rows)}")
     elif template is not None and len(lessons) != 1:
         raise Problem(f"A template is for one lesson, but {len(lessons)} were asked for: {', '.join(lessons)}.")
@@ -84,14 +84,18 @@ def _not_graded(output, lesson, submissions):
         )
 
 
-def _plain_rows(lesson, submissions):
+def _plain_rows(lesson, submissions, raw):
     for one in submissions:
         when = f"{one.submitted:%Y-%m-%d %H:%M:%S}" if one.submitted else ""
         yield [lesson, one.student, one.last_name, one.first_name, one.email, when, one.late,
-               _points(one.score), _points(one.penalty), _points(one.total), _points(one.points), _points(one.waiting)]  # fmt: skip
+               _points(one.score), _points(one.penalty), _points(_grade(one, raw)), _points(one.points), _points(one.waiting)]  # fmt: skip
 
 
 HEAD = ["lesson", "student", "last_name", "first_name", "email", "submitted", "late", "score", "late_penalty", "total", "points", "to_mark"]  # fmt: skip
+
+
+def _grade(one, raw):
+    return one.score if raw else one.total
 
 
 def _points(value):
@@ -108,7 +112,7 @@ def _lesson(output, folder, lesson, submissions, form, template, column, of, raw
     record = {line.student: line for line in read_record(output / "collected" / f"{lesson}.csv") if _counts(line, form)}
     most = max((one.points for one in submissions), default=0)
     scale = of / most if of and most else 1
-    grades = {one.student: _points((one.score if raw else one.total) * scale) for one in submissions}
+    grades = {one.student: _points(_grade(one, raw) * scale) for one in submissions}
     if template is None:
         rows, missing, said = BUILD[form](lesson, submissions, record, grades, _points(most * scale), column)
     else:

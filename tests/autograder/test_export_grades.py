@@ -215,6 +215,26 @@ def test_the_plain_table_has_everybody_and_is_quoted(graded, monkeypatch, capsys
     capsys.readouterr()
 
 
+@pytest.mark.parametrize("form", ["csv", "moodle"])
+def test_raw_grades_are_without_the_penalty_for_being_late(export, graded, form):
+    url = f"sqlite:///{graded[_class(form)] / 'gradebook.db'}"
+
+    def take(points):
+        with Gradebook(url) as book:
+            book.find_submission_notebook(LESSON, LESSON, "ada").late_submission_penalty = points
+            book.db.commit()
+
+    def grade(*more):
+        heads, ada, *_ = table(export(form, *more)[2] / ("grades.csv" if form == "csv" else f"{LESSON}-{form}.csv"))
+        return ada[heads.index("total" if form == "csv" else "Grade")]
+
+    take(1.5)
+    try:
+        assert (grade(), grade("--raw")) == ("2.5", "4")
+    finally:
+        take(0)
+
+
 HEADS = {
     "canvas": "Student,ID,SIS User ID,SIS Login ID,Section",
     "moodle": "Identifier,Full name,Email address,Grade",
