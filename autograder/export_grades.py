@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from autograder import roster, scores
+from autograder.archive import plain
 from autograder.collected import read as read_record
 from autograder.problem import Problem
 from autograder.roster import marked
@@ -47,8 +48,11 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
     said = []
     with gradebook:
         classes = {lesson: scores.of(gradebook, lesson) for lesson in lessons}
+        known = [
+            [s.id, *(plain(about or "") for about in (s.last_name, s.first_name, s.email))] for s in gradebook.students
+        ]
     if form == "csv":
-        rows = [HEAD, *(row for lesson in lessons for row in _plain_rows(lesson, classes[lesson], raw))]
+        rows = [HEAD, *(row for lesson in lessons for row in _plain_rows(lesson, classes[lesson], known, raw))]
         said.append(f"Grades {_write(folder / 'grades.csv', rows)}")
     elif template is not None and len(lessons) != 1:
         raise Problem(f"A template is for one lesson, but {len(lessons)} were asked for: {', '.join(lessons)}.")
@@ -84,11 +88,17 @@ def _not_graded(output, lesson, submissions):
         )
 
 
-def _plain_rows(lesson, submissions, raw):
-    for one in submissions:
-        when = f"{one.submitted:%Y-%m-%d %H:%M:%S}" if one.submitted else ""
-        yield [lesson, one.student, one.last_name, one.first_name, one.email, when, one.late,
-               _points(one.score), _points(one.penalty), _points(_grade(one, raw)), _points(one.points), _points(one.waiting)]  # fmt: skip
+def _plain_rows(lesson, submissions, known, raw):
+    """A row for each student of the gradebook, by id; who has no grade has nothing in the columns of the points."""
+    by_id = {one.student: one for one in submissions}
+    points = max(one.points for one in submissions)
+    for student, *about in sorted(known):
+        grade = ["", "", "", "", "", _points(points), ""]
+        if one := by_id.get(student):
+            when = f"{one.submitted:%Y-%m-%d %H:%M:%S}" if one.submitted else ""
+            numbers = one.score, one.penalty, _grade(one, raw), one.points, one.waiting
+            grade = [when, one.late, *map(_points, numbers)]
+        yield [lesson, student, *about, *grade]
 
 
 HEAD = ["lesson", "student", "last_name", "first_name", "email", "submitted", "late", "score", "late_penalty", "total", "points", "to_mark"]  # fmt: skip

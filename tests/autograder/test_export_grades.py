@@ -207,11 +207,20 @@ def test_brightspace(export, graded):
     assert [row[2] for row in table(folder / f"{LESSON}-brightspace.csv")[1:]] == ["0", "8"]
 
 
-def test_the_plain_table_has_everybody_and_is_quoted(graded, monkeypatch, capsys):
+def test_the_plain_table_has_everybody_and_no_formula(graded, monkeypatch, capsys):
     monkeypatch.chdir(graded["brightspace"])
-    assert cli.main(["export"]) == 0
+    with Gradebook("sqlite:///gradebook.db") as book:
+        book.add_student("dan", first_name="=1+1", last_name="Ng", email="d@example.org")  # handed in nothing
+    try:
+        assert cli.main(["export"]) == 0
+    finally:
+        with Gradebook("sqlite:///gradebook.db") as book:
+            book.remove_student("dan")
     rows = list(csv.DictReader((graded["brightspace"] / "exported" / "grades.csv").open()))
-    assert [(r["student"], r["total"], r["points"], bool(r["late"])) for r in rows] == [("ada", "4", "4", True), ("bob", "0", "4", True), ("eve", "0", "4", True)]  # fmt: skip
+    assert [(r["student"], r["total"], r["points"], bool(r["late"])) for r in rows] == [("ada", "4", "4", True), ("bob", "0", "4", True), ("dan", "", "4", False), ("eve", "0", "4", True)]  # fmt: skip
+    dan = rows[2]
+    assert (dan["first_name"], dan["last_name"], dan["email"]) == ("'=1+1", "Ng", "d@example.org")
+    assert {dan[name] for name in ("submitted", "score", "late_penalty", "to_mark")} == {""}
     capsys.readouterr()
 
 
@@ -294,7 +303,7 @@ def test_an_export_without_a_grade_is_a_problem(graded, tmp_path, monkeypatch, c
     assert "No grade of 'essay'" in capsys.readouterr().err
     assert cli.main(["export"]) == 0
     heads, *rows = table(tmp_path / "exported" / "grades.csv")
-    assert [row[0] for row in rows] == ["cubes", *[LESSON] * 3] and heads[0] == "lesson"
+    assert [row[0] for row in rows] == [*["cubes"] * 3, *[LESSON] * 3] and heads[0] == "lesson"
 
 
 @pytest.mark.parametrize("student", CLASS)
