@@ -126,7 +126,7 @@ def _lesson(output, folder, lesson, submissions, form, template, column, of, raw
     if template is None:
         rows, missing, said = BUILD[form](lesson, submissions, record, grades, _points(most * scale), column)
     else:
-        rows, missing, said = _filled(Path(template), lesson, submissions, record, grades, form, column, most * scale)
+        rows, missing, said = _filled(Path(template), lesson, submissions, record, grades, form, column, most, of)
     if missing:
         where = f"in {template}" if template else "known by their number there"
         said.append(
@@ -190,7 +190,7 @@ def _brightspace(lesson, submissions, record, grades, most, column):
 BUILD = {"canvas": _canvas, "moodle": _moodle, "brightspace": _brightspace}
 
 
-def _filled(template, lesson, submissions, record, grades, form, column, most):
+def _filled(template, lesson, submissions, record, grades, form, column, most, of):
     """The system's own file with the grades filled in, and nothing else changed. Raises Problem for another file."""
     rows = roster.table(template)
     if len(rows) < 2:
@@ -224,11 +224,11 @@ def _filled(template, lesson, submissions, record, grades, form, column, most):
     if form == "brightspace" and (match := re.search(r"MaxPoints:([\d.]+)", rows[0][place])):
         possible = match[1]
     number = re.match(r"\s*(\d+(?:\.\d+)?)", possible or "")
-    if number and abs(float(number[1]) - most) > 0.005:
-        warnings.append(
-            f"{lesson}: {form.title()} expects {float(number[1]):g} points, and the lesson has {most:g}. "
-            f"Change it there, or convert the grades with --of {float(number[1]):g}."
-        )
+    if number and abs(float(number[1]) - (of or most)) > 0.005:
+        theirs = float(number[1])
+        ours = f"--of made these grades out of {of:g}" if of else f"the lesson has {most:g}"
+        mend = "leave out --of" if abs(theirs - most) <= 0.005 else f"convert the grades with --of {theirs:g}"
+        warnings.append(f"{lesson}: {form.title()} expects {theirs:g} points, and {ours}. Change it there, or {mend}.")
     return rows, [one.student for one in submissions if one.student not in found], warnings
 
 

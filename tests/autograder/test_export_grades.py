@@ -129,6 +129,12 @@ def test_moodles_own_worksheet_is_filled_in_and_nothing_else_changed(export, gra
     )
     _, said, folder = export("moodle", "--template", str(worksheet))
     assert "Moodle expects 100 points, and the lesson has 4" in said and "--of 100" in said
+    _, said, _ = export("moodle", "--template", str(worksheet), "--of", "40")
+    assert "Moodle expects 100 points, and --of made these grades out of 40. Change it there, or convert" in said
+    own = worksheet.with_name("own.csv")
+    own.write_text(worksheet.read_text().replace("100.00", "4.00"))
+    _, said, _ = export("moodle", "--template", str(own), "--of", "100")
+    assert "Moodle expects 4 points, and --of made these grades out of 100. Change it there, or leave out --of." in said
     code, said, folder = export("moodle", "--template", str(worksheet), "--of", "100")
     rows, before = table(folder / f"{LESSON}-moodle.csv"), table(worksheet)
     at = rows[0].index("Grade")
