@@ -225,7 +225,7 @@ def _attention(submissions, record, absent, not_taken):
         ("Late", "", late),
         (
             "Wait for your marks",
-            "Open Formgrader, or `nbgrader formgrade`; until then these points are missing.",
+            "`make lab` opens JupyterLab: its menu Nbgrader has Formgrader. Until you mark them, these points are missing.",
             waits,
         ),
         ("Handed in nothing", "", [(who, why, "") for who, why in absent]),

@@ -202,6 +202,7 @@ def test_who_needs_a_look(made):
     assert "alert(1)" in page.below("No points") and "cleo" not in page.below("No points")
     assert "Took too long" in page.below("Stopped at a limit")
     assert "eve · 2 h, loses 1.5 points" in page.below("Late").replace("eve2", "eve · 2").replace("eve 2", "eve · 2")
+    assert "menu Nbgrader has Formgrader" in page.below("Wait for your marks")  # `nbgrader formgrade` opens nothing
     assert "cleo" in page.below("Wait for your marks") and "2 points" in page.below("Wait for your marks")
     assert "fay" in page.below("Handed in nothing") and "nobody in the roster" in page.below("Not graded")
 
