@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 from datetime import datetime
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -418,3 +419,49 @@ def test_the_record_survives_what_students_call_their_files(tmp_path):
     (back,) = read(tmp_path / "x.csv")
     assert (back.key, back.origin, back.sentence) == ("=1+1", 'a,"b"\nc', "@x")
     assert json.dumps(back.key) and Path(tmp_path / "x.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+# ---- on paper
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory):
+    """A page with the report's or the feedback's style, as chromium prints it: the text of each sheet."""
+    chromium, reader = shutil.which("chromium"), shutil.which("pdftotext")
+    if not (chromium and reader):
+        pytest.skip("chromium or pdftotext is not there")
+    folder = tmp_path_factory.mktemp("paper")
+
+    def made(style, body):
+        css = "".join((report.TEMPLATES / name).read_text() for name in ("page.css", style))
+        (folder / "page.html").write_text(f"<!DOCTYPE html><meta charset=utf-8><style>{css}</style>{body}")
+        command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
+        command += [f"--user-data-dir={folder}/profile", f"--print-to-pdf={folder}/page.pdf", f"{folder}/page.html"]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        said = subprocess.run([reader, folder / "page.pdf", "-"], check=True, capture_output=True, text=True).stdout
+        return [sheet.split() for sheet in said.split("\f") if sheet.split()]
+
+    return made
+
+
+@pytest.mark.parametrize("above", [800, 840, 880, 920])
+def test_no_heading_of_a_printed_feedback_page_stands_alone(printed, above):
+    card = '<section class="card test"><p class="line">Card</p><p style="height:200px">said</p></section>'
+    sheets = printed("offline/feedback.css", f'<div style="height:{above}px">Above</div><h2>Heading</h2>{card}')
+    assert len(sheets) == 1 or sheets[1][:2] == ["Heading", "Card"]
+
+
+def test_a_printed_report_begins_its_lists_on_the_sheet_of_its_charts(printed):
+    rows = "".join(f"<li>{n}</li>" for n in range(40))
+    card = f'<section class="card mistakes"><h3 class="subsub">Card</h3><ul>{rows}</ul></section>'
+    sheets = printed("report/report.css", f'<div style="height:600px">Above</div><div class="columns">{card}</div>')
+    assert "Card" in sheets[0] and "0" in sheets[0]
+
+
+def test_no_row_of_a_printed_table_is_alone_on_a_sheet(printed):
+    def rows(count):
+        table = f"<table><thead><tr><th>a</th></tr></thead><tbody>{'<tr><td>row</td></tr>' * count}</tbody></table>"
+        return [sheet.count("row") for sheet in printed("report/report.css", table)]
+
+    fit = rows(90)[0]
+    assert 20 < fit < 80 and min(rows(fit + 1)) > 2
