@@ -261,10 +261,11 @@ def course(folder: Path) -> Iterator[Finding]:
 
 def gradebook(folder: Path) -> Iterator[Finding]:
     group, book = "Gradebook", folder / "gradebook.db"
-    if not book.exists():
-        yield Finding(group, True, "There is none yet; the first grading makes it.")
-        return
     try:
+        if not book.exists():
+            _write(folder)
+            yield Finding(group, True, "There is none yet; the first grading makes it.")
+            return
         with contextlib.closing(sqlite3.connect(f"{book.resolve().as_uri()}?mode=rw", uri=True, timeout=2)) as base:
             said = base.execute("pragma quick_check").fetchone()[0]
             if said != "ok":
@@ -272,6 +273,10 @@ def gradebook(folder: Path) -> Iterator[Finding]:
             count = base.execute("select count(*) from submitted_assignment").fetchone()[0]
             base.execute("begin immediate")  # as a writer does
             base.rollback()
+        _write(book.resolve().parent)  # where SQLite keeps its journal
+    except OSError as error:
+        do = f"See that you may write to {folder}, and that the disk has room."
+        yield Finding(group, False, f"{book.name} cannot be written in this folder: {error.strerror}.", do, stops=True)
     except sqlite3.OperationalError as error:
         do = (
             "Close Formgrader and other gradings."
@@ -290,8 +295,7 @@ def disk(folder: Path) -> Iterator[Finding]:
     for place, what in ((folder, "the course folder"), (Path(tempfile.gettempdir()), "the temporary folder")):
         try:
             free = shutil.disk_usage(place).free
-            with tempfile.TemporaryFile(dir=place) as file:
-                file.write(b"\0" * 65536)
+            _write(place)
         except OSError as error:
             yield Finding("Disk", False, f"Nothing can be written to {place}: {error.strerror}.", stops=True)
             continue
@@ -299,6 +303,12 @@ def disk(folder: Path) -> Iterator[Finding]:
         yield Finding(
             "Disk", free >= ROOM, says, "" if free >= ROOM else "Make room: a class of some hundreds needs 1 GB."
         )
+
+
+def _write(folder):
+    """Raises OSError where a new file cannot be written."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"\0" * 65536)
 
 
 def python() -> Iterator[Finding]:

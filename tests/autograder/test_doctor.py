@@ -1,5 +1,6 @@
 """`autograder doctor` on machines that lack something: it says what, how to get it, and whether grading would stop."""
 
+import contextlib
 import shutil
 import sqlite3
 import subprocess
@@ -155,6 +156,20 @@ def test_a_gradebook_that_is_damaged_locked_or_well(course):
     book.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
     (one,) = doctor.gradebook(course)
     assert one.stops and "backup" in one.do
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_gradebook_in_a_folder_that_is_read_only(course, monkeypatch, there):
+    def refused(dir):
+        raise OSError(30, "Read-only file system")
+
+    if there:
+        with contextlib.closing(sqlite3.connect(course / "gradebook.db")) as base:
+            base.execute("create table submitted_assignment (id)")
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refused)
+    (found,) = doctor.gradebook(course)
+    assert found.stops and "cannot be written in this folder: Read-only file system." in found.says
+    assert str(course) in found.do and all(one.stops for one in doctor.disk(course))
 
 
 def test_a_disk_that_is_full_or_read_only(tmp_path, monkeypatch):
