@@ -17,10 +17,11 @@ from pathlib import Path
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbgrader.converters.base import NbGraderException
-from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, NbGraderPreprocessor, SaveAutoGrades
+from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, NbGraderPreprocessor
 from traitlets import Bool, Float, Integer
 
 from autograder import feedback, overlay
+from autograder.marks import SaveGrades
 from autograder.runner import Plan, Result, Runner, SetupFailed
 from autograder.sandbox import Limits, SandboxError, require
 
@@ -37,7 +38,7 @@ def configure(c):
     """Grade with the two-process run: call this in nbgrader_config.py with its `get_config()`."""
     c.Autograde.exporter_class = SubmissionExporter
     c.Autograde.sanitize_preprocessors = [Overlay, CheckCellMetadata]
-    c.Autograde.autograde_preprocessors = [TwoProcessRun, SaveAutoGrades, AssignLatePenalties, CheckCellMetadata]
+    c.Autograde.autograde_preprocessors = [TwoProcessRun, SaveGrades, AssignLatePenalties, CheckCellMetadata]
     feedback.configure(c)
     programs = str(Path(sys.executable).parent)  # nbgrader calls `alembic` by name
     if programs not in os.environ.get("PATH", "").split(os.pathsep):

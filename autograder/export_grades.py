@@ -65,10 +65,15 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
             raise Problem(f"There is nothing to export. {' '.join(said)}")
     for lesson in lessons:
         said += _not_graded(output, lesson, classes[lesson])
-        waiting = sum(bool(one.waiting) for one in classes[lesson])
+        waiting = sum(one.waiting > one.again for one in classes[lesson])
         if waiting:
             said.append(
                 f"{lesson}: points of {many(waiting, 'submission')} wait for your marks and are not in these grades yet."
+            )
+        again = sum(one.again > 0 for one in classes[lesson])
+        if again:
+            said.append(
+                f"{lesson}: what you marked in {many(again, 'submission')} was changed since; the old points count until you mark it again."
             )
     return said
 

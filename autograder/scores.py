@@ -53,6 +53,7 @@ class Submission:
     score: float = 0.0
     points: float = 0.0
     waiting: float = 0.0  # points that wait for a person
+    again: float = 0.0  # points of these that had a mark before, which counts until then
     penalty: float = 0.0
     late: str = ""
     cells: dict = field(default_factory=dict)  # {grade id: (score, points, waits)}
@@ -109,6 +110,7 @@ def of(gradebook: Gradebook, lesson: str) -> list[Submission]:
         one.cells[cell] = score, points, bool(waits)
         one.score, one.points = one.score + score, one.points + points
         one.waiting += points if waits else 0
+        one.again += points if waits and manual is not None else 0
     return sorted(found.values(), key=lambda one: one.student)
 
 

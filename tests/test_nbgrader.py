@@ -50,10 +50,20 @@ def test_the_course_works_with_nbgraders_commands(clone, sandboxed):
     for student, tree in (("ada", "solutions"), ("bob", "notebooks")):
         shutil.copytree(clone / tree / name, clone / "submitted" / student / name)
     nbgrader(clone, "autograde", name)
+    [(label, (_, _, waits))] = [i for i in grades(clone, "cnn-by-hand", name)["ada"].items() if i[1][0] is None]
+    assert waits
+    with Gradebook(f"sqlite:///{clone}/gradebook.db", "cnn-by-hand") as gradebook:
+        mark = gradebook.find_grade(label, name, name, "ada")
+        mark.manual_score, mark.needs_manual_grade = 1, False
+        gradebook.db.commit()
+    nbgrader(clone, "autograde", name, "--force")
+    assert not grades(clone, "cnn-by-hand", name)["ada"][label][2], (
+        "the mark of an answer that did not change stays done"
+    )
     nbgrader(clone, "generate_feedback", name)
     nbgrader(clone, "export")
     found = grades(clone, "cnn-by-hand", name)
-    automatic = {cell: grade for cell, grade in found["ada"].items() if not grade[2]}
+    automatic = {cell: grade for cell, grade in found["ada"].items() if cell != label}
     assert len(automatic) >= 5 and all(score == points for score, points, _ in automatic.values())
     assert all(found["bob"][cell][0] == 0 for cell in automatic)
     assert sum(points for _, points, _ in found["ada"].values()) == 40

@@ -20,7 +20,9 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder import batch, grade
+from autograder.export_grades import export_grades
 from autograder.problem import Problem
+from autograder.record import OpenGradebook
 from autograder.store import Store, alone
 
 ROOT = Path(__file__).parents[2]
@@ -179,6 +181,90 @@ def test_marks_comments_and_penalties_of_a_person_survive(tmp_path, run):
         assert grade_of.needs_manual_grade, "a person looks at it again"
         assert gradebook.find_comment("why", LESSON, LESSON, "s01").comment == "a clear argument"
     assert "a clear argument" in page.read_text()
+
+
+def hand_in_reason(folder, student, answer, reason):
+    hand_in(folder, student, answer)
+    path = folder / "class" / student / LESSON / f"{LESSON}.ipynb"
+    nb = nbformat.read(path, as_version=4)
+    nb.cells[-1].source = reason
+    nbformat.write(nb, path)
+
+
+def mark(folder, student, cell, score, extra=None):
+    """As Formgrader does it."""
+    with Gradebook(f"sqlite:///{folder}/out/gradebook.db", "cnn-by-hand") as gradebook:
+        found = gradebook.find_grade(cell, LESSON, LESSON, student)
+        found.manual_score, found.extra_credit = score, extra
+        found.needs_manual_grade = score is None and found.auto_score is None
+        gradebook.db.commit()
+
+
+def marked(folder):
+    """{(student, cell): (points, waits)} of what a person marks or marked."""
+    with Gradebook(f"sqlite:///{folder}/out/gradebook.db", "cnn-by-hand") as gradebook:
+        return {
+            (submission.student.id, grade.name): (grade.score, grade.needs_manual_grade)
+            for submission in gradebook.assignment_submissions(LESSON)
+            for grade in submission.notebooks[0].grades
+            if grade.name == "why" or grade.manual_score is not None
+        }
+
+
+def test_a_mark_stays_done_until_its_answer_is_another_one(tmp_path, run):
+    names = ("same", "other", "extra", "never", "override", "bonus")
+    folder = make_course(tmp_path, {})
+    for name in names:
+        hand_in_reason(folder, name, RIGHT.format(name), f"Because, says {name}.")
+    run(folder)
+    for name in ("same", "other", "override"):
+        mark(folder, name, "why", 1)
+    mark(folder, "extra", "why", 2, extra=0.5)
+    mark(folder, "bonus", "why", None, extra=0.5)  # no mark yet
+    mark(folder, "override", "hidden", 1.5)
+    before = marked(folder)
+    _, rows, _ = run(folder, force=True)
+    assert marked(folder) == before == {
+        ("same", "why"): (1, False), ("other", "why"): (1, False), ("extra", "why"): (2.5, False), ("never", "why"): (0, True),
+        ("override", "why"): (1, False), ("override", "hidden"): (1.5, False), ("bonus", "why"): (0, True),
+    }  # fmt: skip
+    assert {row.student for row in rows if row.to_mark} == {"never", "bonus"}
+    with (folder / "nbgrader_config.py").open("a") as file:
+        file.write("# changed\n")
+    run(folder)
+    assert marked(folder) == before, "a plain run records anew after a change of the settings"
+    hand_in_reason(folder, "other", RIGHT.format("other"), "No, because of something else.")
+    hand_in_reason(folder, "same", RIGHT.format("same, in other code"), "Because, says same.")
+    hand_in_reason(folder, "override", WRONG.format("override"), "Because, says override.")
+    changed = before | {("other", "why"): (1, True), ("override", "hidden"): (1.5, True)}
+    run(folder)
+    assert marked(folder) == changed, "the old points count until it is marked again"
+    run(folder, force=True)
+    assert marked(folder) == changed, "what waits goes on waiting"
+    mark(folder, "other", "why", 0)
+    run(folder, force=True)
+    assert marked(folder) == changed | {("other", "why"): (0, False)}
+    said = export_grades(folder / "out", [LESSON])
+    assert f"{LESSON}: points of 2 submissions wait for your marks and are not in these grades yet." in said
+    assert (
+        f"{LESSON}: what you marked in 1 submission was changed since; the old points count until you mark it again."
+        in said
+    )
+
+
+def test_a_run_that_is_stopped_takes_no_changed_answer_for_the_marked_one(tmp_path, run, monkeypatch):
+    folder = make_course(tmp_path, {})
+    hand_in_reason(folder, "ada", RIGHT.format(1), "Because.")
+    run(folder)
+    mark(folder, "ada", "why", 1)
+    hand_in_reason(folder, "ada", RIGHT.format(1), "Because of another thing.")
+    with monkeypatch.context() as stopping:
+        stopping.setattr(OpenGradebook, "save", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run(folder)
+    assert marked(folder) == {("ada", "why"): (1, False)}
+    run(folder)
+    assert marked(folder) == {("ada", "why"): (1, True)}
 
 
 def test_a_new_due_date_counts_without_running_anything(tmp_path, run):
