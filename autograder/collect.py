@@ -21,7 +21,7 @@ from nbgrader.api import Student as Row
 from nbgrader.utils import parse_utc
 from rich.console import Console
 
-from autograder import archive, intake, lms, overlay, roster
+from autograder import archive, intake, known_ids, lms, overlay, roster
 from autograder.archive import Refused, plain
 from autograder.collected import STATES, Found, read, record
 from autograder.lms import Attempt
@@ -90,7 +90,7 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
     ) as gradebook:
         students = roster.read(roster_file, zone) if roster_file else _from(gradebook)
         if roster_file:
-            load(gradebook, students)
+            students = load(gradebook, students)
         if due is not None:
             gradebook.update_or_create_assignment(lesson, duedate=_due(due, zone))
         try:
@@ -108,9 +108,13 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
     return record(output / "collected" / f"{lesson}.csv", lines, students, names), job.forms, deadline
 
 
-def load(gradebook, students: roster.Roster):
-    """Put the students of a roster into the gradebook, at once; what the roster does not say is left as it is."""
-    known = {row.id: row for row in gradebook.db.query(Row)}
+def load(gradebook, students: roster.Roster) -> roster.Roster:
+    """Put the students of a roster into the gradebook, at once; what the roster does not say is left as it is.
+
+    The roster as the gradebook has it: who is known there by another id of the roster's has the id from there.
+    """
+    known, others = {row.id: row for row in gradebook.db.query(Row)}, known_ids.of_all(gradebook)
+    students = students.known_as({id_: {row.email, *_every(others, id_)} for id_, row in known.items()})
     for student in students.students:
         row = known.get(student.id)
         if row is None:
@@ -124,15 +128,32 @@ def load(gradebook, students: roster.Roster):
         for name, value in values.items():
             if value:
                 setattr(row, name, value)
+    known_ids.keep(gradebook, students.students)
     gradebook.db.commit()
+    return students
+
+
+def _every(others, id_):
+    """All ids by which a student is known beside `id_`."""
+    return set().union(*others.get(id_, {}).values())
 
 
 def _from(gradebook):
     """The roster that the gradebook holds since an earlier time; empty where it knows ids alone."""
     rows = [row for row in gradebook.db.query(Row) if row.first_name or row.last_name or row.email]
-    every = gradebook.db.query(Row) if rows else []
+    every, others = (gradebook.db.query(Row) if rows else []), known_ids.of_all(gradebook)
     return roster.Roster(
-        [roster.Student(r.id, r.first_name or "", r.last_name or "", r.email or "", r.lms_user_id or "") for r in every]
+        [
+            roster.Student(
+                r.id,
+                r.first_name or "",
+                r.last_name or "",
+                r.email or "",
+                r.lms_user_id or "",
+                others=_every(others, r.id),
+            )
+            for r in every
+        ]
     )
 
 
@@ -252,11 +273,11 @@ class _Job:
             return student.id, ""
         made = _made(attempt)
         if not made:
-            return None, "its name does not say whose it is"
+            return None, f"its name does not say whose it is. {roster.NOBODY}"
         if len(self.called.get(made, ())) > 1:
             return (
                 None,
-                f"two students are called {plain(attempt.name)!r}; give a roster with --roster to tell them apart",
+                f"two students are called {plain(attempt.name)!r}; give a roster with --roster to tell them apart.",
             )
         return made, ""
 
@@ -266,8 +287,7 @@ class _Job:
         staged = self._stage(attempt)
         if student is None:
             kept = self._move_aside(staged, "unknown", _plain_key(attempt))
-            advice = "Add the student to the roster, or rename the submission, and collect it again."
-            self._line("", "unknown", staged, f"{why}. {advice} It is kept in {kept}.")
+            self._line("", "unknown", staged, f"{why} It is kept in {kept}.")
         elif staged.why_not:
             kept = self._move_aside(staged, "unreadable", student) if any(staged.folder.iterdir()) else ""
             self._line(student, "unreadable", staged, staged.why_not + (f" It is kept in {kept}." if kept else ""))

@@ -167,8 +167,9 @@ def _canvas(lesson, submissions, record, grades, most, column):
     for one in submissions:
         number = record[one.student].lms_id if one.student in record else one.lms_id
         name = f"{one.last_name}, {one.first_name}" if one.last_name and one.first_name else one.name
-        rows.append([name, number, one.student, one.student, "", grades[one.student]])
-    unknown = [row[2] for row in rows[2:] if not row[1]]
+        ids = one.sis if any(one.sis) else (one.student, one.student)
+        rows.append([name, number, *ids, "", grades[one.student]])
+    unknown = [one.student for one, row in zip(submissions, rows[2:], strict=True) if not row[1]]
     said = (
         f"{lesson}: Canvas's own number of {many(len(unknown), 'student')} is not known: {some(unknown, 10)}. It will take their ids "
         "for SIS User ID or SIS Login ID, else go by their names; look at whom it finds, or fill in its gradebook with --template."
@@ -211,7 +212,7 @@ def _filled(template, lesson, submissions, record, grades, form, column, most, o
     by_number = {line.lms_id: student for student, line in record.items()}
     if form == "canvas":
         by_number |= {one.lms_id: one.student for one in submissions if one.lms_id}
-    by_login = {key.casefold(): one.student for one in submissions for key in (one.student, one.email) if key}
+    by_login = {key.casefold(): one.student for one in submissions for key in (one.student, one.email, *one.sis) if key}
     found, warnings, possible = set(), [], None
     for row in rows[1:]:
         row += [""] * (len(heads) - len(row))

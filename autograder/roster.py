@@ -28,10 +28,18 @@ COLUMNS = {
     "first_name": ("firstname", "givenname"),
     "last_name": ("lastname", "surname", "familyname"),
     "name": ("fullname", "name"),
+    "sis_user": ("sisuserid",),
+    "sis_login": ("sisloginid",),
     "email": ("emailaddress", "email"),
     "lms_id": ("lmsuserid", "lmsid", "identifier", "canvasid", "userid"),
     "submitted": ("submitted", "submittedat", "lastmodifiedsubmission", "timestamp"),
 }
+
+NOBODY = "Add the student to the roster, or rename the submission, and collect it again."
+WHICH = "Put it in a folder with the id of the right one as its name, and collect the folder around that with --form folder. "
+WHICH += (
+    "If they are one person, take the id that is too much away with `nbgrader db student remove ID`, and collect again."
+)
 
 
 @dataclass
@@ -47,6 +55,8 @@ class Student:
     full: str = ""
     others: set[str] = field(default_factory=set)  # other ids by which the list knows them
     guessed: bool = False  # where the last name begins: the list has the name in one, without a comma
+    sis_user: str = ""  # Canvas's two ids of a school's own
+    sis_login: str = ""
 
     @property
     def name(self) -> str:
@@ -79,12 +89,28 @@ class Roster:
                 return matches[0], ""
             if matches:
                 among = ", ".join(student.id for student in matches)
-                return None, f"this name fits {len(matches)} students of the roster: {among}"
+                return None, f"this name fits {len(matches)} students of the roster: {among}. {WHICH}"
         who = attempt.name or attempt.login
         if not who:
-            return None, "its name does not say whose it is"
+            return None, f"its name does not say whose it is. {NOBODY}"
         number = f" (number {attempt.lms_id} there)" if attempt.lms_id else ""
-        return None, f"nobody in the roster is {plain(who)!r}{number}"
+        return None, f"nobody in the roster is {plain(who)!r}{number}. {NOBODY}"
+
+    def known_as(self, known: dict[str, set[str]]) -> "Roster":
+        """The same list, each student with the id under which one of `known` is known already. known: {id: what else one is called}"""
+        by = {_fold(value): id_ for id_, values in known.items() for value in values if value}
+        by |= {_fold(id_): id_ for id_ in known}
+        taken = {student.id for student in self.students}
+        for student in self.students:
+            if student.id in known:
+                continue
+            clues = [student.id, *sorted(student.others - {student.lms_id}), student.email]
+            found = next((by[_fold(clue)] for clue in clues if _fold(clue) in by), None)
+            if found is not None and found not in taken:
+                taken.add(found)
+                student.others.add(student.id)
+                student.id = found
+        return Roster(self.students, self.lasting_ids)
 
 
 def _keys(student):
@@ -218,6 +244,8 @@ def _student(row, where, zone):
         name,
         others | {o.lstrip("#") for o in others},
         guessed,
+        get("sis_user"),
+        get("sis_login"),
     )
 
 

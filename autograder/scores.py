@@ -7,6 +7,7 @@ from pathlib import Path
 from nbgrader.api import Gradebook
 from sqlalchemy import text
 
+from autograder import known_ids
 from autograder.archive import plain
 from autograder.problem import Problem
 from autograder.store import Store
@@ -49,6 +50,7 @@ class Submission:
     last_name: str = ""
     email: str = ""
     lms_id: str = ""
+    sis: tuple[str, str] = ("", "")  # what Canvas calls SIS User ID and SIS Login ID
     submitted: datetime | None = None
     score: float = 0.0
     points: float = 0.0
@@ -76,7 +78,7 @@ class Submission:
 
 def of(gradebook: Gradebook, lesson: str) -> list[Submission]:
     """The submissions of a lesson, by student."""
-    found, notebooks = {}, set()
+    found, notebooks, ids = {}, set(), known_ids.of_all(gradebook)
     for row in gradebook.db.execute(text(GRADES), {"lesson": lesson}):
         (
             student,
@@ -101,7 +103,9 @@ def of(gradebook: Gradebook, lesson: str) -> list[Submission]:
         if one is None:
             first, last = plain(first or ""), plain(last or "")
             name = f"{first} {last}".strip() or plain(student)
-            one = found[student] = Submission(student, name, first, last, plain(email or ""), lms_id or "", _time(when))
+            one = found[student] = Submission(student, name, first, last, plain(email or ""), lms_id or "")
+            one.submitted, theirs = _time(when), ids.get(student, {})
+            one.sis = tuple(next(iter(theirs.get(kind, ())), "") for kind in known_ids.SIS)
             one.late = _late(_time(when), _time(due), _time(extension))
         if notebook not in notebooks:
             notebooks.add(notebook)

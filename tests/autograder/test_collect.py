@@ -169,6 +169,39 @@ def test_canvas_gradebook_as_the_roster(course, collect):
         assert [(s.id, s.first_name, s.lms_user_id) for s in gradebook.students] == [("ada", "Ada", "11")]
 
 
+CANVAS = 'Student,ID,SIS User ID,SIS Login ID,Section,Homework (77)\n    Points Possible,,,,,40\n"Lovelace, Ada",501,S10001,ada,1,\n'
+OWN = "id,first_name,last_name,email\nS10001,Ada,Lovelace,ada@example.org\n"
+
+
+@pytest.mark.parametrize("first, second, id_", [(OWN, CANVAS, "S10001"), (CANVAS, OWN, "ada")])
+def test_a_student_whom_another_list_calls_otherwise_is_no_second_one(
+    course, collect, isolate, first, second, id_, monkeypatch
+):
+    for number, text in enumerate((first, second)):
+        (course / "list.csv").write_text(text)
+        files = {f"lovelaceada_501_40{number}_{FILE}": notebook(str(number))}
+        code, said = collect(zipped(course / f"{number}.zip", files), "--roster", "list.csv", roster=False)
+        assert code == 0 and taken(course, id_) == str(number), said
+    code, said = collect(zipped(course / "flat.zip", {"Ada Lovelace.ipynb": notebook("2")}), roster=False)
+    assert taken(course, id_) == "2" and {row["student"] for row in lines(course)} == {id_}, said
+    with Gradebook(f"sqlite:///{course}/gradebook.db", "cnn-by-hand") as gradebook:
+        assert [student.id for student in gradebook.students] == [id_]
+        gradebook.add_assignment(LESSON)
+        gradebook.add_notebook(LESSON, LESSON)
+        gradebook.add_grade_cell("cell", LESSON, LESSON, max_score=1, cell_type="code")
+        gradebook.add_submission(LESSON, id_)
+    assert cli.main(["export", LESSON, "--form", "canvas"]) == 0
+    row = (course / "exported" / f"{LESSON}-canvas.csv").read_text().splitlines()[2]
+    assert row == '"Lovelace, Ada",501,S10001,ada,,0'
+
+
+def test_a_name_of_two_students_is_told_with_what_helps(course, collect):
+    (course / "roster.csv").write_text("id,name\ns1,Ada Lovelace\ns2,Ada Lovelace\n")
+    code, said = collect(zipped(course / "m.zip", {f"Ada Lovelace_7_assignsubmission_file_/{FILE}": notebook("ada")}))
+    assert code == 1 and "fits 2 students of the roster: s1, s2. Put it in a folder with the id" in said
+    assert "--form folder" in said and "Add the student" not in said
+
+
 def test_brightspace_keeps_the_newest_by_its_own_times(course, collect):
     files = {
         "index.html": "<html>all submissions</html>",
