@@ -247,7 +247,10 @@ class _Job:
         """A notebook whose name does not follow the export's; an index page or a list of grades is none."""
         if entry.path.lower().endswith((".ipynb", ".zip")) and not (form == "nbgrader" and len(entry.parts) >= 3):
             sentence = f"Its place does not say whose it is: in this export (read as {form}) it has another form. "
-            sentence += "Put it in a folder of the student's name and collect that folder."
+            sentence += (
+                "Put it in a folder of the student's name and collect the folder around that with --form folder, "
+            )
+            sentence += "or all of it so, where all are files and folders with students' names."
             kept = self._keep(entry, "unknown")
             self.lines.append(
                 Found("", "unknown", origin=f"{source.name}/{entry.path}", form=form, sentence=sentence + kept)

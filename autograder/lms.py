@@ -55,7 +55,10 @@ def recognise(
     for name in [form] if form and form != "folder" else [] if form else FORMS[:-1]:
         for depth in depths:
             hits = sum(_READERS[name](entry.parts[depth:], lesson, zone) is not None for entry in candidates)
-            enough = hits > 0 if name in ("exchange", "nbgrader", form) else 2 * hits >= len(candidates)
+            like = (
+                sum(_of_any_lesson(entry.parts[depth:], lesson) for entry in candidates) if name == "nbgrader" else hits
+            )
+            enough = hits > 0 if name in ("exchange", form) else hits > 0 and 2 * like >= len(candidates)
             if enough and hits > best[2]:
                 best = name, depth, hits
     attempts, left = _group(entries, _READERS[best[0]], best[1], lesson, zone)
@@ -178,6 +181,11 @@ def _nbgrader(parts, lesson, zone):
     if len(parts) < 3 or parts[1] != lesson:
         return None
     return Attempt("nbgrader", parts[0], login=parts[0]), "/".join(parts[2:])
+
+
+def _of_any_lesson(parts, lesson):
+    """Whether it is where nbgrader has a notebook, of this lesson or of another."""
+    return len(parts) > 2 and (parts[1] == lesson or parts[2] == f"{parts[1]}.ipynb")
 
 
 def _plain_folder(parts, lesson, zone):

@@ -272,6 +272,18 @@ def test_a_flat_folder(course, collect):
     assert {nbformat.read(p, as_version=4).cells[0].source for p in kept} == {"whose?", "?"}
 
 
+def test_the_form_is_what_most_look_like(course, collect):
+    """One that lies as nbgrader has it makes no other one unknown, and the other way round there is a sentence that helps."""
+    loose = {"ada.ipynb": notebook("ada"), f"Bob Ray Burns/{FILE}": notebook("bob")}
+    code, said = collect(zipped(course / "a.zip", {**loose, f"zoe/{LESSON}/{FILE}": notebook("zoe")}))
+    assert code == 0 and [taken(course, s) for s in ("ada", "bob")] == ["ada", "bob"], said
+    assert "read as folder" in said and state(course)["zoe"] == "taken"
+    nested = {f"{name}/{LESSON}/{FILE}": notebook(name) for name in ("zoe", "bob")}
+    code, said = collect(zipped(course / "b.zip", {**nested, "ada.ipynb": notebook("new")}))
+    assert code == 1 and "read as nbgrader" in said and "with --form folder" in said
+    assert collect(course / "b.zip", "--form", "folder")[0] == 0 and taken(course, "ada") == "new"
+
+
 def test_which_of_several_notebooks_counts_is_said_as_grade_says_it(course, collect):
     class_ = {
         f"ada/{FILE}": notebook("ada"),
