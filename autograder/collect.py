@@ -23,7 +23,7 @@ from rich.console import Console
 
 from autograder import archive, intake, known_ids, lms, overlay, roster
 from autograder.archive import Refused, plain
-from autograder.collected import STATES, Found, read, record
+from autograder.collected import STATES, ZERO, Found, read, record
 from autograder.lms import Attempt
 from autograder.problem import Problem
 from autograder.wording import lateness
@@ -53,9 +53,13 @@ def collect_class(course, lesson, sources, output, roster_file=None, form=None, 
     late = sum(bool(line.late) for line in lines if line.state in ("taken", "unchanged"))
     until = f", due {deadline:%Y-%m-%d %H:%M:%S} UTC" if deadline else ""
     console.print(f"[bold]{lesson}[/bold], read as {' and '.join(sorted(forms))}{until}", highlight=False)
+    zeros = sum(line.state == "unreadable" and ZERO in line.sentence for line in lines)
+    count["taken"] += zeros  # `grade` grades them
     for state, words in STATES.items():
         if count[state]:
-            console.print(f"{count[state]:7,} {words}", highlight=False)
+            zero = zeros if state == "unreadable" else 0
+            counted = f" ({zero:,} of them counted above, and graded 0)" if zero else ""
+            console.print(f"{count[state]:7,} {words}{counted}", highlight=False)
     if late:
         console.print(f"{late:7,} handed in late (counted above)", highlight=False)
     timeless = [line for line in lines if line.state in ("taken", "unchanged") and not line.submitted and not line.late]
@@ -452,7 +456,7 @@ class _Job:
             kept = self.aside / "unknown" / _plain_key(newest.attempt)
             if kept.is_dir() and _digest(kept) == newest.digest:  # now its student is known
                 shutil.rmtree(kept)
-        reason = newest.unreadable and f"{newest.unreadable} It will be graded 0, with this note."
+        reason = newest.unreadable and f"{newest.unreadable} {ZERO}"
         notes = " ".join(filter(None, [reason, *newest.notes, self._late_note(newest.attempt)]))
         self._line(student, "unreadable" if newest.unreadable else state, newest, notes)
 

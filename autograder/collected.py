@@ -16,6 +16,7 @@ STATES = {
     "unreadable": "not readable",
     "missing": "handed in nothing",
 }
+ZERO = "It will be graded 0, with this note."
 WRONG = ("duplicate", "unknown", "unreadable")
 
 

@@ -471,6 +471,15 @@ def test_damaged_locked_and_odd_files_have_a_reason(course, collect):
     assert (course / "collected" / LESSON / "unreadable" / "bob" / "work.rar").read_text() == "Rar!"
 
 
+def test_as_many_are_to_be_graded_as_grade_grades(course, collect, isolate, capsys):
+    code, said = collect(
+        zipped(course / "f.zip", {"ada.ipynb": notebook("ada"), "bob.ipynb": "{", "zoe.zip": "no zip"})
+    )
+    assert code == 1 and "2 to be graded\n" in said and "2 not readable (1 of them counted above, and graded 0)" in said
+    cli.main(["grade", LESSON, *([] if isolate else ["--no-sandbox"])])
+    assert "Graded 2 of 2 submissions" in capsys.readouterr().out
+
+
 def test_a_zip_of_zips_is_opened_once(course, collect):
     inner = zipped(course / "inner.zip", {f"my work/{FILE}": notebook("ada"), "my work/more.zip": b"PK"}).read_bytes()
     code, said = collect(zipped(course / "m.zip", {"Ada Lovelace_1_assignsubmission_file_/all.zip": inner}))
