@@ -115,7 +115,8 @@ class Known:
 
     def __init__(self, said):
         self.hash, self.due = digest(json.dumps(said)), said["due"]
-        self.score = sum(score for score, _, _ in said["grades"].values())
+        reached = sum(score for score, _, _ in said["grades"].values())
+        self.score = max(0.0, reached - (said["penalty"] or 0))  # what counts
         self.points = sum(points for _, points, _ in said["grades"].values())
         self.to_mark = sum(points for _, points, waits in said["grades"].values() if waits)
 
@@ -456,7 +457,7 @@ def notes_on(notebook: str, said) -> list[str]:
     stops = sorted(words for words in found if words in STOPS)
     if not notes and not stops and not sum(score for score, _, _ in said["grades"].values()):
         notes = [f"{count} of {found.total()} tests: {words}" for words, count in found.most_common(1)]
-    penalty = [f"{said['penalty']:g} points are taken off for lateness."] if said["penalty"] else []
+    penalty = [f"{said['penalty']:g} points are taken off for lateness already."] if said["penalty"] else []
     return notes + stops + penalty
 
 

@@ -1,7 +1,6 @@
 """`autograder collect`: exports as Moodle, Canvas and Brightspace name them, and what students put into them."""
 
 import csv
-import json
 import os
 import shutil
 import stat
@@ -572,7 +571,7 @@ def test_the_penalty_for_being_late(hours, settings, lost):
     assert plugin.late_submission_penalty("ada", 20.0, hours * 3600) == pytest.approx(lost)
 
 
-def test_a_late_submission_loses_points_in_the_gradebook(course, collect, isolate):
+def test_a_late_submission_loses_points_in_the_gradebook(course, collect, isolate, capsys):
     path = course / "solutions" / LESSON / FILE
     test = nbformat.v4.new_code_cell("assert True", id="test")
     test.metadata["nbgrader"] = {"grade": True, "grade_id": "t", "points": 10, "locked": True, "schema_version": 3, "solution": False, "task": False}  # fmt: skip
@@ -591,7 +590,8 @@ def test_a_late_submission_loses_points_in_the_gradebook(course, collect, isolat
     with Gradebook(f"sqlite:///{course}/gradebook.db", "cnn-by-hand") as gradebook:
         lost = {s: gradebook.find_submission(LESSON, s).late_submission_penalty for s in ("ada", "bob")}
     assert lost == {"ada": 0, "bob": 4}
-    assert json.dumps(lost)
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.split()[:1] == ["bob"] and "10" in line)
+    assert row.split()[:4] == ["bob", LESSON, "6", "10"] and "4 points are taken off for lateness already." in row
 
 
 def test_what_was_mended_is_no_longer_wrong(course, collect):
