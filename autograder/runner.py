@@ -140,6 +140,8 @@ def run(plan: Plan, sandbox: Sandbox) -> list[Result]:
                     results.append(Result(cell.id, None, "" if failure is None else _failure(failure), outputs))
                     if failure is not None:
                         failed[cell.source] = results[-1].message
+                    if not cell.quiet:  # the student's own: "" stands for the one above the test
+                        failed[""] = results[-1].message
     finally:
         student.close()
     return results
@@ -222,14 +224,19 @@ def _execute(source, filename, names):
 
 
 def _explain(error, cell, filename, session, failed):
-    """What a failed test says to the student: never a line of a hidden test. failed: {a student's cell: what went wrong in it}."""
+    """What a failed test says to the student: never a line of a hidden test. failed: {a student's cell, or "" for the last: what went wrong in it}."""
     of_student = getattr(error, "of_student", False) or getattr(error.__cause__, "of_student", False)
     text = _said(error)
     if isinstance(error, Missing):
         why = next(
             (why for source, why in failed.items() if re.search(_DEFINES.format(error.name), source, re.MULTILINE)), ""
         )
-        text += f": its cell failed. {why.splitlines()[0]}" if why else ": no cell that ran defines it under this name."
+        if why:
+            text += f": its cell failed. {why.splitlines()[0]}"
+        elif last := failed.get(""):
+            text += f": no cell that ran defines it under this name, and the cell above failed. {last.splitlines()[0]}"
+        else:
+            text += ": no cell that ran defines it under this name."
     elif type(error).__name__ == "CheckFailed":
         pass
     elif of_student:

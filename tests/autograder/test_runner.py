@@ -12,6 +12,7 @@ import nbformat
 import pytest
 
 from autograder import overlay
+from autograder.graded import TOO_LONG, what_was_wrong
 from autograder.runner import Cell, Plan, Runner
 from autograder.sandbox import Limits
 
@@ -536,6 +537,16 @@ def test_a_name_that_is_missing_is_told_without_a_word_of_the_graders(grade):
 def test_a_name_whose_cell_failed_is_told_with_what_went_wrong(grade, code, says):
     message = grade(code, "assert f(1) == 1")[1].message
     assert message.startswith("`f` is not defined in the notebook: its cell failed.") and says in message
+
+
+def test_a_loop_in_the_place_of_a_function_is_told_as_a_loop(runner, isolate):
+    cells = [
+        Cell("f", "run", "while True: pass"), Cell("t.names", "run", "", quiet=True), Cell("t", "test", "f(1)", points=1),
+        Cell("own", "run", "x = 1"), Cell("u", "test", "g(1)", points=1),
+    ]  # fmt: skip
+    found = {result.id: result.message for result in runner.run(Plan(cells, limits=LIMITS, isolate=isolate))}
+    assert "the cell above failed. The cell took more than 5 s" in found["t"] and what_was_wrong(found["t"]) == TOO_LONG
+    assert found["u"].endswith("no cell that ran defines it under this name.")
 
 
 def test_a_notebook_begins_with_nothing_in_it(grade):
