@@ -95,7 +95,7 @@ def _follow(grader):
 class Cluster:
     """The workers of a Dask scheduler. Raises Problem where it cannot be reached or its workers cannot grade."""
 
-    def __init__(self, address: str, ready: Callable[[], str], home: Local):
+    def __init__(self, address: str, ready: Callable[[], str], home: Local, say: Callable[[str], None] | None = None):
         try:
             import distributed
         except ImportError:
@@ -104,13 +104,16 @@ class Cluster:
             ) from None
         self.died = distributed.KilledWorker
         self.address, self.alone_since, self.ready, self.home = address, None, ready, home
+        start = f"start `dask worker {address} --nworkers CORES --nthreads 1`"
         try:
             self.client = distributed.Client(address, timeout=10, set_as_default=False)
+            if say and not self.client.nthreads():
+                say(f"No worker is at {address} yet; waiting {PATIENCE} s for one. On each machine, {start}.")
             self.client.wait_for_workers(1, timeout=PATIENCE)
         except (OSError, ValueError, TimeoutError) as error:
             raise Problem(
-                f"There is no Dask scheduler with workers at {address} ({error or type(error).__name__}). Start `dask scheduler`, and "
-                f"on each machine `dask worker {address} --nworkers CORES --nthreads 1`."
+                f"There is no Dask scheduler with workers at {address} ({error or type(error).__name__}). Start `dask scheduler`; "
+                f"on each machine, {start}."
             ) from None
         self._inspect()
         self.pool = self.client.get_executor(pure=False)

@@ -258,9 +258,8 @@ class Grading:
         here = batch.local(max(1, min(self.options.jobs or batch.cores(), most)))
         if not self.options.scheduler:
             return here
-        return batch.Cluster(
-            self.options.scheduler, functools.partial(task.ready, grader(), self.options.isolate), here
-        )
+        ready = functools.partial(task.ready, grader(), self.options.isolate)
+        return batch.Cluster(self.options.scheduler, ready, here, self.say)
 
     # ---- a submission's way: read, graded, recorded, its page made
 

@@ -597,6 +597,15 @@ def test_a_scheduler_that_is_not_there(tmp_path, run, monkeypatch):
         run(folder, scheduler="tcp://127.0.0.1:9")
 
 
+def test_who_waits_for_workers_is_told_at_once(monkeypatch):
+    monkeypatch.setattr(batch, "PATIENCE", 2)
+    said, pool = [], batch.local(1)
+    with cluster(workers=0) as (address, _), pytest.raises(Problem, match="no Dask scheduler with workers"):
+        batch.Cluster(address, str, pool, said.append)
+    start = f"On each machine, start `dask worker {address} --nworkers CORES --nthreads 1`."
+    assert said == [f"No worker is at {address} yet; waiting 2 s for one. {start}"]
+
+
 def test_workers_of_another_version_are_refused(tmp_path, run, monkeypatch):
     folder = make_course(tmp_path, make_class(1))
     monkeypatch.setattr(grade, "grader", lambda: "another")
