@@ -33,7 +33,7 @@ def graded(lesson, sources):
         submitted.write(name, source)
     source, released = ((ROOT / kind / lesson / f"{lesson}.ipynb").read_text() for kind in ("solutions", "notebooks"))
     packed = task.Lesson(lesson, source, released, Limits(), isolate=shutil.which("bwrap") is not None).pack()
-    result = task.grade(packed, task.Submission(json.dumps(submitted.data).encode()))
+    result = task.grade(packed, task.Submission(json.dumps(submitted.data).encode()), labels={})
     cells = {
         cell.metadata.nbgrader.grade_id: cell
         for cell in nbformat.reads(result["notebook"], as_version=4).cells
