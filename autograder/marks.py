@@ -3,12 +3,13 @@
 nbgrader lets every such mark wait again. Here the gradebook keeps, beside nbgrader's own tables, a hash of each answer that was graded.
 """
 
-import hashlib
 import json
 
 from nbgrader import utils
 from nbgrader.preprocessors import SaveAutoGrades, saveautogrades
 from sqlalchemy import text
+
+from autograder.store import digest
 
 TABLE = "CREATE TABLE IF NOT EXISTS graded_answers (notebook_id VARCHAR(32) PRIMARY KEY, answers TEXT NOT NULL)"
 
@@ -41,7 +42,7 @@ def answers(nb) -> dict[str, str]:
     """{grade id: a hash of what the student wrote for it}; for a test, that is all of the student's code."""
     theirs = (utils.is_solution(cell) or cell.metadata.get("autograder", {}).get("own") for cell in nb.cells)
     code = [cell.source for cell, own in zip(nb.cells, theirs, strict=True) if own and cell.cell_type == "code"]
-    of_code = hashlib.md5(json.dumps(code).encode(), usedforsecurity=False).hexdigest()
+    of_code = digest(*code)
     return {
         cell.metadata.nbgrader["grade_id"]: utils.compute_checksum(cell) if utils.is_solution(cell) else of_code
         for cell in nb.cells
@@ -60,6 +61,5 @@ def _known(gradebook, notebook):
 
 def _keep(gradebook, notebook, now):
     names = {"id": gradebook.find_submission_notebook(*notebook).id, "answers": json.dumps(now)}
-    gradebook.db.execute(text("DELETE FROM graded_answers WHERE notebook_id = :id"), names)
-    gradebook.db.execute(text("INSERT INTO graded_answers VALUES (:id, :answers)"), names)
+    gradebook.db.execute(text("INSERT OR REPLACE INTO graded_answers VALUES (:id, :answers)"), names)
     gradebook.db.commit()
