@@ -41,11 +41,12 @@ def prepare():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["autograder.preload"])
     if threading.current_thread() is threading.main_thread():
-        here = signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # for the server and all its forks: the main process ends them
-        forkserver.ensure_running()
-        signal.signal(signal.SIGINT, here)
+        # the server and its forks inherit this: the main process ends them
+        here = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.signal(signal.SIGINT, here)
     return context
 
 
