@@ -2,8 +2,10 @@
 
 import itertools
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -72,12 +74,16 @@ class Browser:
     def __init__(self):
         from websocket import create_connection  # of jupyter_server
 
-        self.folder = tempfile.TemporaryDirectory(prefix="browser-")
+        self.folder = tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
         options += ["--disable-background-networking", "--remote-debugging-port=0", "--remote-allow-origins=*"]
         options += [f"--user-data-dir={self.folder.name}", "about:blank"]
         self.process = subprocess.Popen(
-            [CHROMIUM, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            [CHROMIUM, *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         address = next(
             (m[1] for m in map(re.compile(r"listening on (ws://\S+)").search, self.process.stderr) if m), None
@@ -136,7 +142,7 @@ class Browser:
 
     def close(self):
         self.socket.close()
-        self.process.terminate()
+        os.killpg(self.process.pid, signal.SIGKILL)  # its children, too: they write into the folder to the last
         self.process.wait()
         self.process.stderr.close()
         self.folder.cleanup()
