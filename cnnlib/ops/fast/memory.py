@@ -19,6 +19,7 @@ import numpy as np
 
 CACHE = 1 << 20  # bytes of one piece of work, about the second cache of one core
 KEEP = 4 << 20  # a scratch array up to this size stays for the next call
+LINE = 64  # bytes that come into the cache together: an array that begins with one is read more quickly
 
 _held = threading.local()  # every thread has its own
 np.empty((32 << 20) - (64 << 10), np.uint8)  # made, and freed: see above
@@ -63,7 +64,8 @@ def scratch(name, shape, dtype):
     size = math.prod(shape) * dtype.itemsize
     memory = getattr(_held, name, None)
     if memory is None or memory.size < size:
-        memory = np.empty(size, np.uint8)
+        memory = np.empty(size + LINE, np.uint8)
+        memory = memory[-memory.ctypes.data % LINE :][:size]
         if size <= KEEP:
             setattr(_held, name, memory)
     return memory[:size].view(dtype).reshape(shape)

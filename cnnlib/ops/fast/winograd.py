@@ -13,9 +13,10 @@ multiplications, not 16 · 9 = 144. With C channels and K filters, step 2 is, at
 (tiles, C) with one (C, K): four times less work than im2col, and no window is copied. Steps 1 and 3 are done once for
 each tile and channel, so with 16 or more channels and filters they are the smaller part.
 
-The filters at 36 points take four times the memory of the weights. Where these are many, some points after the other are
-worked on, and the filters at them are made when they are needed. Where images are so small or few that the filters are most
-of the work, fewer outputs at once are quicker: 3 x 3 with 25 points, or 2 x 2 with 16.
+The filters at 36 points take four times the memory of the weights, the tiles at 36 points twice that of the pixels. But a
+row of 6 points needs nothing of the others until the last step: so row after row, its tiles and its filters are made, used
+while they are in the cache, and written over. Where images are so small or few that the filters are most of the work, fewer
+outputs at once are quicker: 3 x 3 with 25 points, or 2 x 2 with 16.
 
 Points far from 1 magnify rounding errors: 0, ±2/3, ±3/2 and infinity are four times as exact as the 0, ±1, ±2 of the
 paper. A NaN or an infinite pixel spoils all outputs of the tiles that it lies in, not only those that see it.
@@ -28,6 +29,7 @@ Source: A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks
 Complexity of Computations", 1980.
 """
 
+import itertools
 import math
 from functools import lru_cache
 
@@ -46,7 +48,7 @@ POINTS = {
 OUTPUTS = {2: 5, 3: 4, 4: 3, 5: 4}  # how many at once at most, for a filter of so many weights
 MAKING = 64  # rows of a product that cost as much as the filters that it is with, made at a point and read again
 TILES = 192  # fewer rows than this make a product slow
-FILTERS = 16 << 20  # bytes of the filters at so many points as are worked on at once
+FILTERS = 16 << 20  # bytes of the filters at all points that are kept from one piece of work to the next
 LINE = 512  # numbers in one pixel of all images: fewer make the steps along a row slow
 
 
@@ -131,65 +133,65 @@ def _at_once(r, oh, ow, images):
 
 @lru_cache
 def _plane(r, dtype, m):
-    """G in both directions: the n·n points from r·r weights."""
+    """G in both directions: the n x n points from r·r weights."""
     g = cook_toom(r, dtype, m)[1]
-    return np.kron(g, g)
+    return np.kron(g, g).reshape(len(g), len(g), r * r)
 
 
-def _at_points(w, m, some, turned):
-    """The filters (K, C, r, r) at some of the points: (points, C, K), or turned by 180° for dx as (points, K, C)."""
+def _at_points(w, m, rows, turned):
+    """The filters (K, C, r, r) at some rows of the points: (rows, n, C, K), or turned by 180° for dx as (rows, n, K, C)."""
     k, c, r, _ = w.shape
-    plane = _plane(r, w.dtype, m)[some]
-    at_points = ((plane[:, ::-1] if turned else plane) @ w.reshape(k * c, r * r).T).reshape(len(plane), k, c)
-    return at_points if turned else at_points.swapaxes(1, 2)
+    plane = _plane(r, w.dtype, m)[rows]
+    at_points = (plane[..., ::-1] if turned else plane).reshape(-1, r * r) @ w.reshape(k * c, r * r).T
+    at_points = at_points.reshape(*plane.shape[:2], k, c)
+    return at_points if turned else at_points.swapaxes(2, 3)
 
 
-def _points_at_once(points, weights):
-    """Slices of the points: filters with so many bytes at each of them fit into FILTERS."""
-    step = max(1, FILTERS // weights)
-    return [slice(first, first + step) for first in range(0, points, step)]
-
-
-def correlate(x, w, padding, out, turned=False, also=None):
-    """Fills out (OH, OW, N, ..., K) from x (H, W, N, ..., C) and w (K, C, r, r); turned: dx from dout. `also` is called with
-    the tiles of every piece, how many outputs each has in a direction, its rows of tiles and its images."""
-    r, c, k = w.shape[2], w.shape[1 - turned], w.shape[turned]
+def correlate(x, w, padding, out, turned=False, dout=None, dw=None):
+    """Fills out (OH, OW, N, ..., K) from x (H, W, N, ..., C) and w (K, C, r, r); turned: dx from dout. If dw (r, r, K, C) is
+    given, adds to it what x and dout have to say."""
+    r, c, k, across = w.shape[2], w.shape[1 - turned], w.shape[turned], out.shape[1]
     m = _at_once(r, *out.shape[:2], math.prod(out.shape[2:]) // k)
     at, _, bt = cook_toom(r, x.dtype, m)
-    n = len(bt)
-    parts = _points_at_once(n * n, c * k * x.itemsize)
-    at_all = _at_points(w, m, parts[0], turned) if len(parts) == 1 else None
-    for rows, images in _pieces(out, k, m, n, max(c, k)):
-        tiles = _tiles(x[:, :, images], c, bt, m, padding, rows, out.shape[1], "x")
-        products = scratch("products", (n * n, tiles.shape[1], k), x.dtype)
-        for some in parts:  # a part of many filters is made anew for every piece, quicker than it comes from memory
-            filters = _at_points(w, m, some, turned) if at_all is None else at_all
-            np.matmul(tiles[some], filters, out=products[some])
-        _outputs(products, at, out[rows.start * m : rows.stop * m, :, images])
-        if also:
-            also(tiles, m, rows, images)
+    n, pieces = len(bt), list(_pieces(out, r, m, c, k))
+    keep = n * n * w.nbytes // r**2 <= (FILTERS if len(pieces) > 1 else memory.CACHE)
+    at_all = _at_points(w, m, slice(None), turned) if keep else None
+    for rows, images, parts in pieces:
+        here = out[rows.start * m : rows.stop * m, :, images]
+        columns = scratch("columns", (len(rows), n, -(-across // m), m, math.prod(here.shape[2:])), x.dtype)
+        theirs = itertools.repeat(None)
+        if dw is not None:
+            theirs = _tiles(dout[:, :, images], k, at.T, m, (0, 0), rows, across, parts, "dout")
+        mine = _tiles(x[:, :, images], c, bt, m, padding, rows, across, parts, "x")
+        for some, tiles, gradients in zip(parts, mine, theirs, strict=False):
+            filters = at_all[some] if keep else _at_points(w, m, some, turned)
+            products = np.matmul(tiles, filters, out=scratch("products", (*tiles.shape[:3], k), x.dtype))
+            products = products.reshape(len(tiles), n, len(rows), -(-across // m), -1)
+            np.matmul(at, products.transpose(2, 0, 3, 1, 4), out=columns[:, some])
+            if dw is not None:
+                _add_gradient(dw, m, some, tiles, gradients)
+        _outputs(columns, at, here)
 
 
 def gradient(x, dout, layer):
     """dw (K, C, r, r) from x (H, W, N, ..., C) and dout. Each step is linear, so the way back is the transposed steps in
     reverse."""
-    m = _at_once(layer.kernel[0], *layer.output, math.prod(dout.shape[2:]) // layer.filters)
-    at, _, bt = cook_toom(layer.kernel[0], x.dtype, m)
+    r, c, k, across = layer.kernel[0], layer.channels, layer.filters, layer.output[1]
+    m = _at_once(r, *layer.output, math.prod(dout.shape[2:]) // k)
+    at, _, bt = cook_toom(r, x.dtype, m)
     dw = _no_gradient(layer, x.dtype)
-    for rows, images in _pieces(dout, layer.filters, *at.shape, max(layer[:2])):
-        tiles = _tiles(x[:, :, images], layer.channels, bt, m, layer.padding, rows, dout.shape[1], "x")
-        _add_gradient(dw, tiles, m, dout[:, :, images], rows)
+    for rows, images, parts in _pieces(dout, r, m, c, k):
+        mine = _tiles(x[:, :, images], c, bt, m, layer.padding, rows, across, parts, "x")
+        theirs = _tiles(dout[:, :, images], k, at.T, m, (0, 0), rows, across, parts, "dout")
+        for some, tiles, gradients in zip(parts, mine, theirs, strict=True):
+            _add_gradient(dw, m, some, tiles, gradients)
     return dw.transpose(2, 3, 0, 1)
 
 
 def correlate_and_gradient(x, w, dout, layer, out):
     """Fills out and returns dw, both with the same tiles of x."""
     dw = _no_gradient(layer, x.dtype)
-
-    def also(tiles, m, rows, images):
-        _add_gradient(dw, tiles, m, dout[:, :, images], rows)
-
-    correlate(x, w, layer.padding, out, also=also)
+    correlate(x, w, layer.padding, out, dout=dout, dw=dw)
     return dw.transpose(2, 3, 0, 1)
 
 
@@ -198,31 +200,39 @@ def _no_gradient(layer, dtype):
     return np.zeros((*layer.kernel, layer.filters, layer.channels), dtype)
 
 
-def _add_gradient(dw, tiles, m, dout, rows):
-    """dw (r, r, K, C) += what tiles (n·n, tiles, C) of x and the same places of dout (OH, OW, N, ..., K) have to say."""
+def _add_gradient(dw, m, rows, tiles, gradients):
+    """dw (r, r, K, C) += what tiles (rows, n, tiles, C) of x and the same places of dout have to say."""
     r, _, k, c = dw.shape
-    plane, at = _plane(r, dw.dtype, m), cook_toom(r, dw.dtype, m)[0]
-    gradients = _tiles(dout, k, at.T, m, (0, 0), rows, dout.shape[1], "dout")
-    for some in _points_at_once(len(plane), dw[0, 0].nbytes):
-        part = scratch("part", (len(plane[some]), k, c), dw.dtype)
-        np.matmul(gradients[some].swapaxes(1, 2), tiles[some], out=part)
-        dw += (plane[some].T @ part.reshape(len(part), k * c)).reshape(dw.shape)
+    plane = _plane(r, dw.dtype, m)[rows]
+    step = memory.equal_parts(k, max(1, memory.KEEP // (plane.shape[0] * plane.shape[1] * c * dw.itemsize)))
+    for first in range(0, k, step):
+        some = slice(first, min(first + step, k))
+        part = scratch("part", (*plane.shape[:2], some.stop - first, c), dw.dtype)
+        np.matmul(gradients[..., some].swapaxes(2, 3), tiles, out=part)
+        part = part.reshape(plane.shape[0] * plane.shape[1], -1)
+        dw[:, :, some] += (plane.reshape(len(part), r * r).T @ part).reshape(r, r, -1, c)
 
 
-def _pieces(out, k, m, n, channels):
-    """(range of tile rows, slice of images) for pieces of work that fit into the cache: many images, then many rows."""
-    (oh, ow, images), each = out.shape[:3], math.prod(out.shape[3:]) // k  # pixels of an image's place
-    down, across = -(-oh // m), -(-ow // m)
+def _pieces(out, r, m, c, k):
+    """(range of tile rows, slice of images, slices of rows of points) for pieces of work that fit into the cache: many images,
+    then many rows, and of these as many points as fit in it."""
+    (oh, ow, images), each, n = out.shape[:3], math.prod(out.shape[3:]) // k, m + r - 1  # pixels of an image's place
+    down, across, channels = -(-oh // m), -(-ow // m), max(c, k)
     tiles = max(TILES, memory.CACHE // (n * n * channels * out.itemsize))
     some = memory.equal_parts(images, max(1, round(tiles / (down * across * each)), LINE // (channels * each)))
     rows = memory.equal_parts(down, max(1, round(tiles / (some * each * across))))
+    tiles = rows * across * some * each
+    room = max(memory.CACHE, r * r * c * k * out.itemsize // 4)  # rather than often through many filters
+    points = memory.equal_parts(n, max(1, room // (n * tiles * channels * out.itemsize)))
+    parts = [slice(first, min(first + points, n)) for first in range(0, n, points)]
     for first in range(0, images, some):
         for row in range(0, down, rows):
-            yield range(row, min(row + rows, down)), slice(first, min(first + some, images))
+            yield range(row, min(row + rows, down)), slice(first, min(first + some, images)), parts
 
 
-def _tiles(x, channels, matrix, step, padding, rows, ow, name):
-    """Tiles of t x t pixels, `step` apart, both directions multiplied by the matrix (q, t): (q·q, tiles, C)."""
+def _tiles(x, channels, matrix, step, padding, rows, ow, parts, name):
+    """Tiles of t x t pixels, `step` apart, both directions multiplied by the matrix (q, t): yields (rows, q, tiles, C) for
+    every part of the rows of points."""
     line = math.prod(x.shape[2:])  # numbers in one pixel of all images; a row is `width` of them
     (q, t), down, across = matrix.shape, len(rows), -(-ow // step)
     height, width = (down - 1) * step + t, (across - 1) * step + t
@@ -237,12 +247,13 @@ def _tiles(x, channels, matrix, step, padding, rows, ow, name):
 
     item, row = x.itemsize, width * line
     strips = np.ndarray((down, t, row), x.dtype, side, strides=(step * row * item, row * item, item))  # they overlap
-    strips = np.matmul(matrix, strips, out=scratch("strips", (down, q, row), x.dtype))
+    strips = np.matmul(matrix, strips, out=scratch(f"strips of {name}", (down, q, row), x.dtype))
     steps = (q * row * item, row * item, step * line * item, line * item, item)
     windows = np.ndarray((down, q, across, t, line), x.dtype, strips, strides=steps)
-    out = scratch(name, (q, q, down, across, line), x.dtype)
-    np.matmul(matrix, windows, out=out.transpose(2, 0, 3, 1, 4))
-    return out.reshape(q * q, down * across * line // channels, channels)
+    for some in parts:
+        out = scratch(name, (some.stop - some.start, q, down, across, line), x.dtype)
+        np.matmul(matrix, windows[:, some], out=out.transpose(2, 0, 3, 1, 4))
+        yield out.reshape(len(out), q, -1, channels)
 
 
 def overlap(start, length, size):
@@ -252,12 +263,9 @@ def overlap(start, length, size):
     return slice(first, last), slice(first - start, last - start)
 
 
-def _outputs(products, at, out):
-    """Interpolates products (n·n, tiles, K) and puts the outputs, m x m of each tile, in their places."""
-    (m, n), (oh, ow, *pixel) = at.shape, out.shape
-    down, across, line = -(-oh // m), -(-ow // m), math.prod(pixel)
-    columns = scratch("columns", (down, n, across, m, line), out.dtype)
-    np.matmul(at, products.reshape(n, n, down, across, line).transpose(2, 0, 3, 1, 4), out=columns)
+def _outputs(columns, at, out):
+    """Interpolates columns (rows of tiles, n, across, m, line) and puts the outputs, m x m of each tile, in their places."""
+    (down, n, across, m, line), (oh, ow, *pixel) = columns.shape, out.shape
     columns = columns.reshape(down, n, across * m * line)
     pixels = np.matmul(at, columns, out=scratch("pixels", (down, m, across * m * line), out.dtype))
     out[...] = pixels.reshape(down * m, across * m, *pixel)[:oh, :ow]
