@@ -19,7 +19,7 @@ import numpy as np
 from .._masks import bits
 from .memory import channels_first, channels_last, scratch
 
-PIECE = 1 << 22  # bytes of some images
+PIECE = 1 << 21  # bytes of some images
 
 
 def forward(x, down, along):

@@ -9,7 +9,7 @@ import numpy as np
 
 from .memory import channels_first, channels_last, scratch
 
-PIECE = 1 << 22  # bytes of some images
+PIECE = 1 << 21  # bytes of some images
 
 
 def forward(x, down, along, count):
@@ -27,17 +27,18 @@ def forward(x, down, along, count):
 
 def backward(dout, down, along, count):
     """dx (N, C, H, W)."""
-    share, (down, along) = channels_last(dout / count), _directions(down, along)
-    n, _, windows, c = share.shape
+    dout, (down, along), count = channels_last(dout), _directions(down, along), channels_last(count)
+    n, _, windows, c = dout.shape
     dx = np.empty((n, down.pixels, along.pixels, c), dout.dtype)
-    if down.tiled and along.tiled:
-        by_window = dx.reshape(n, down.windows, down.kernel, windows, along.kernel, c)
-        by_window[...] = share[:, :, None, :, None]
-        return channels_first(dx)
     for some in _pieces(dx):
-        rows = scratch("rows", (len(dx[some]), down.pixels, windows, c), dx.dtype)
-        _send_back(share[some], down, rows)
-        _send_back(rows, along, dx[some])
+        share = dout[some] / count
+        if down.tiled and along.tiled:
+            by_window = dx[some].reshape(len(share), down.windows, down.kernel, windows, along.kernel, c)
+            by_window[...] = share[:, :, None, :, None]
+        else:
+            rows = scratch("rows", (len(share), down.pixels, windows, c), dx.dtype)
+            _send_back(share, down, rows)
+            _send_back(rows, along, dx[some])
     return channels_first(dx)
 
 
