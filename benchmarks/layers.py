@@ -32,7 +32,7 @@ import measuring  # noqa: E402
 import numpy as np  # noqa: E402
 import report  # noqa: E402
 import torch  # noqa: E402
-from sides import LAYOUTS, NETWORKS, ROWS, multiply_adds, our_layer, ours, textbook, theirs  # noqa: E402
+from sides import LAYOUTS, NETWORKS, ROWS, multiply_adds, our_layer, ours, products, textbook, theirs  # noqa: E402
 
 torch.set_num_threads(THREADS)
 CLOCK = time.perf_counter if THREADS > 1 else time.process_time
@@ -70,6 +70,8 @@ def measure(row, rounds, dtypes):
         sides = {side: theirs(row, dtype, layout) for side, layout in LAYOUTS.items()} | {"ours": ours(row, dtype)}
         a = np.ones((512, 512), dtype)
         sides["product"] = lambda a=a: a @ a
+        if row.w[2:] == (1, 1):
+            sides["three products"] = products(row, dtype)
         taken = measuring.times(sides, rounds, CLOCK)
         found = {
             "milliseconds": {side: measuring.spread(1000 * taken[side]) for side in ("ours", *LAYOUTS)},
@@ -78,6 +80,8 @@ def measure(row, rounds, dtypes):
         if multiply_adds(row):
             share = multiply_adds(row) / taken["ours"] / (512**3 / taken["product"])
             found["share of peak"] = measuring.spread(share)[0]
+        if "three products" in sides:
+            found["three products"] = {side: measuring.spread(taken["three products"] / taken[side]) for side in LAYOUTS}
         result[np.dtype(dtype).name] = found
     return result
 

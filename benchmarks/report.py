@@ -64,6 +64,17 @@ def table(found):
     return "\n".join(lines)
 
 
+def bounds(found):
+    """What no 1 x 1 layer of numpy can be quicker than."""
+    rows = [(row["name"], row["float32"].get("three products")) for row in found["rows"]]
+    return [
+        f"Numpy's three products alone, written to memory at hand, take {' and '.join(f'{r[0]:.2f}' for r in known.values())} "
+        f"of PyTorch's time in its two orders for {name}: no layer of numpy's can be quicker."
+        for name, known in rows
+        if known
+    ]
+
+
 def two(found):
     one = {row["name"]: row["float32"]["milliseconds"]["ours"][0] for row in found["rows"]}
     lines = [
@@ -122,6 +133,7 @@ def write(found):
             f"Measured on {machine}; {found['rounds']} rounds.",
             f"![{alt(found)}](images/performance.svg)",
             table(found),
+            *bounds(found),
             *([two(found)] if "two threads" in found else []),
             f"Processor time of `import`: {imports} (ours beyond numpy's).",
         ]
