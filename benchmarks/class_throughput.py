@@ -196,20 +196,29 @@ def cluster(parent, name, nb, n, rounds=3):
         f"{n} submissions on a cluster: one worker {one:.1f} s, two {two:.1f} s, efficiency {statistics.median(ratios):.2f}"
     )
     print("in turn: " + ", ".join(f"{ratio:.2f}" for ratio in ratios))
-    print(f"two processes that share nothing reach {ceiling():.2f} on this machine")
+    alone = ceiling(parent, name, nb, n)
+    print(
+        f"two graders that share nothing reach {statistics.median(alone):.2f} here, in turn: "
+        + ", ".join(f"{ratio:.2f}" for ratio in alone)
+    )
 
 
-def ceiling(rounds=5):
-    """The efficiency of two processes of plain Python that have nothing to do with each other: what a second core is worth here."""
-    line = [sys.executable, "-c", "for i in range(3): sum(hash(str(n)) for n in range(10**6))"]
+def ceiling(parent, name, nb, n, rounds=3):
+    """The efficiency of two graders of one job each that share nothing: what a second core is worth here for this work."""
+    folders = [course(parent / f"alone{i}", name, nb, (ROOT / "nbgrader_config.py").read_text()) for i in range(2)]
+    for folder in folders:
+        submissions(folder / "class", name, nb, n)
+    line = [sys.executable, "-m", "autograder", "grade", name, "--submissions", "class", "--output", "out"]
+    quiet = {"env": ENV, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
-    def seconds(n):
-        started = time.perf_counter()
-        for process in [subprocess.Popen(line) for _ in range(n)]:
+    def seconds(some):
+        for process in [subprocess.Popen([*line, "--force", "--jobs", "1"], cwd=folder, **quiet) for folder in some]:
             process.wait()
-        return time.perf_counter() - started
+        reports = [json.loads((folder / "out" / ".graded" / "run.json").read_text()) for folder in some]
+        return max(report["seconds"] for report in reports)
 
-    return statistics.median(seconds(1) / seconds(2) for _ in range(rounds))
+    seconds(folders)
+    return [seconds(folders[:1]) / seconds(folders) for _ in range(rounds)]
 
 
 def main():

@@ -81,7 +81,9 @@ def measure(row, rounds, dtypes):
             share = multiply_adds(row) / taken["ours"] / (512**3 / taken["product"])
             found["share of peak"] = measuring.spread(share)[0]
         if "three products" in sides:
-            found["three products"] = {side: measuring.spread(taken["three products"] / taken[side]) for side in LAYOUTS}
+            found["three products"] = {
+                side: measuring.spread(taken["three products"] / taken[side]) for side in LAYOUTS
+            }
         result[np.dtype(dtype).name] = found
     return result
 

@@ -93,6 +93,8 @@ def test_pieces_of_any_size_give_the_same(cache, name, data):
     right = both_passes(*arrays, layer, 1, "direct")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory, "CACHE", cache)
+        patch.setattr(memory, "KEEP", cache)
+        patch.setattr(winograd, "FILTERS", cache)
         patch.setattr(winograd, "TILES", 1)
         got = both_passes(*arrays, layer, 1, name)
     assert_close(got, right, layer, float, 1500)
