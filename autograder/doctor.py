@@ -311,6 +311,21 @@ def _write(folder):
         file.write(b"\0" * 65536)
 
 
+def _cluster(group, needed):
+    """What `--scheduler` needs, and nothing else."""
+    for need in needed:
+        if need.marker is not None and need.marker.evaluate({"extra": "cluster"}):
+            get = "For a cluster, `pip install --editable '.[cluster]'`."
+            try:
+                has = metadata.version(need.name)
+            except metadata.PackageNotFoundError:
+                yield Finding(group, True, f"Dask is not installed: only `--scheduler` needs it. {get}")
+                continue
+            good = need.specifier.contains(has, prereleases=True)
+            fits = "is there for `--scheduler`" if good else f"does not fit `--scheduler` (needed: {need.specifier})"
+            yield Finding(group, good, f"{need.name} {has} {fits}.", "" if good else get)
+
+
 def python() -> Iterator[Finding]:
     """The version of Python and of the packages, against what the project declares."""
     group, good = "Python", sys.version_info >= (3, 11)
@@ -335,6 +350,7 @@ def python() -> Iterator[Finding]:
         yield Finding(group, False, f"Packages: {'; '.join(wrong)}.", "Run `make setup`.", stops=True)
     else:
         yield Finding(group, True, "All packages are there, in versions that fit.")
+    yield from _cluster(group, needed)
     beside = Path(sys.executable).parent / "alembic"
     if not (beside.exists() or shutil.which("alembic")):
         yield Finding(

@@ -191,3 +191,19 @@ def test_packages_that_do_not_fit_are_named(monkeypatch):
         and "no-such-package is missing" in one.says
         and "other" not in one.says
     )
+
+
+@pytest.mark.parametrize(
+    ("has", "sign", "says"),
+    [("2.0", "✓", "dask-engine 2.0 is there"), ("1.0", "!", "(needed: >=2)"), (None, "✓", "only `--scheduler` needs it")],
+)
+def test_what_a_cluster_needs(monkeypatch, has, sign, says):
+    def version(name, known=metadata.version):
+        if name == "dask-engine" and has is None:
+            raise metadata.PackageNotFoundError(name)
+        return has if name == "dask-engine" else known(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr(metadata, "requires", lambda name: ["numpy>=2,<3", 'dask-engine>=2; extra == "cluster"'])
+    (one,) = [one for one in doctor.python() if says in one.says]
+    assert one.sign == sign and not one.stops
