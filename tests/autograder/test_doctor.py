@@ -195,7 +195,11 @@ def test_packages_that_do_not_fit_are_named(monkeypatch):
 
 @pytest.mark.parametrize(
     ("has", "sign", "says"),
-    [("2.0", "✓", "dask-engine 2.0 is there"), ("1.0", "!", "(needed: >=2)"), (None, "✓", "only `--scheduler` needs it")],
+    [
+        ("2.0", "✓", "dask-engine 2.0 is there"),
+        ("1.0", "!", "(needed: >=2)"),
+        (None, "✓", "only `--scheduler` needs it"),
+    ],
 )
 def test_what_a_cluster_needs(monkeypatch, has, sign, says):
     def version(name, known=metadata.version):
