@@ -185,16 +185,19 @@ def apply(name, *inputs, **options):
 
 def apply_with_cache(name, *inputs, **options):
     """`apply`, and the cache that the forward pass left. On a blueprint, where nothing is computed, that is None."""
-    return _applied(name, inputs, options)
+    return _applied(name, inputs, options, need_cache=True)
 
 
-def _applied(name, inputs, options):
+def _applied(name, inputs, options, need_cache=False):
     if (drawing := current_blueprint()) is not None:
         return drawing.op(name, inputs, options), None
     forward, backward = passes.find(name)
+    recorded = _recording.get() and any(map(_wants_grad, inputs))
+    if forward is ops.max_pool2d_forward and not (recorded or need_cache):  # half of its work is to keep who won
+        options = {**options, "need_cache": False}
     data, cache = forward(*[x.data if isinstance(x, Tensor) else x for x in inputs], **options)
     out = Tensor(data)
-    if _recording.get() and any(map(_wants_grad, inputs)):
+    if recorded:
         out.requires_grad, out.node = True, Node(name, inputs, backward, cache)
     return out, cache
 

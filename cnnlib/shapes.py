@@ -173,7 +173,7 @@ def locally_connected2d(x, w, b=None, stride=1, padding=0):
 
 
 @_rule
-def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, algo=None):
+def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, algo=None, need_cache=True):
     size = pair(kernel_size, "kernel_size", 1)
     stride = size if stride is None else pair(stride, "stride", 1)
     both = directions(_images(x), size, stride, pair(padding, "padding", 0), pair(dilation, "dilation", 1))

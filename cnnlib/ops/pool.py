@@ -17,12 +17,13 @@ from ._windows import directions
 # -------------------------------------------------------------------------------------------------------------- maximum
 
 
-def max_pool2d_forward(x, kernel_size, stride=None, padding=0, dilation=1, algo=None):
+def max_pool2d_forward(x, kernel_size, stride=None, padding=0, dilation=1, algo=None, need_cache=True):
     """The largest number of every window.
 
     x: images (N, C, H, W); kernel_size, stride, padding and dilation: integers or pairs (rows, columns). Padding never
     wins. Returns out (N, C, OH, OW), where OH = floor((H + 2 padding - dilation (FH - 1) - 1) / stride) + 1, and a
-    cache. algo: "direct" for the plain way on this page, or None for the quickest (`fast.maxima`); both give the same.
+    cache; with need_cache=False None in its place, which is quicker: who won need not be kept where nobody goes back.
+    algo: "direct" for the plain way on this page, or None for the quickest (`fast.maxima`); both give the same.
     Raises ValueError where a window does not fit or would see padding only. Source: CS231n (Samara), "max pooling".
 
     >>> x = np.array([[[[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]]]])
@@ -33,11 +34,13 @@ def max_pool2d_forward(x, kernel_size, stride=None, padding=0, dilation=1, algo=
     x = images(x)
     down, along = _directions(x, kernel_size, stride, padding, dilation)
     if fast := quick("maxima", algo, x):
+        if not need_cache:
+            return fast.largest(x, down, along), None
         out, wins = fast.forward(x, down, along)
         return out, (out.dtype, out.shape, down, along, wins, fast)
     row_maxima, column_offsets = _max(x, along)
     out, row_offsets = _max(row_maxima, down)
-    return out, (out.dtype, out.shape, down, along, (row_offsets, column_offsets), None)
+    return out, (out.dtype, out.shape, down, along, (row_offsets, column_offsets), None) if need_cache else None
 
 
 def max_pool2d_backward(dout, cache):

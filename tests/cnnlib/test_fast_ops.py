@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cnnlib import nn, ops, training
-from cnnlib.autograd import Tensor, functional
-from cnnlib.ops.fast import normal
+from cnnlib.autograd import Tensor, functional, no_grad
+from cnnlib.ops.fast import maxima, normal
 from tests.cnnlib.fuzz_fast import fuzz
 
 
@@ -91,6 +91,25 @@ def test_a_first_layer_computes_no_gradient_for_its_pictures():
     weights, pictures = Tensor(w, requires_grad=True), Tensor(x, requires_grad=True)
     functional.conv2d(pictures, weights).sum().backward()
     assert pictures.grad.shape == x.shape, "whoever asks for it gets it"
+
+
+def test_nobody_keeps_who_won_where_nobody_goes_back(monkeypatch):
+    def asked(*_):
+        raise AssertionError("the winners were looked for")
+
+    x = Tensor(np.arange(16.0).reshape(1, 1, 4, 4), requires_grad=True)
+    pool = nn.MaxPool2d(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(maxima, "_wins", asked)
+        with no_grad():
+            assert pool(x).data.tolist() == [[[[5, 7], [13, 15]]]]
+        pool(Tensor(x.data))
+        with pytest.raises(AssertionError, match="looked for"):
+            pool(x)
+    with no_grad():
+        assert pool.with_switches(x)[1].tolist() == [[[[5, 7], [13, 15]]]], "whoever asks for them gets them"
+    pool(x).sum().backward()
+    assert x.grad.sum() == 4
 
 
 @pytest.mark.parametrize("mean", [0, 3, 1e3])

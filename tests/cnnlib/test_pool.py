@@ -92,6 +92,10 @@ def test_max_pool_and_its_switches_and_gradient(layer, special):
     np.testing.assert_array_equal(ops.max_pool2d_switches(cache), places)
     dout = random_like(out)
     np.testing.assert_allclose(ops.max_pool2d_backward(dout, cache), sent_back(dout, places, x.shape), atol=1e-12)
+    for algo in (None, "direct"):
+        alone, nothing = ops.max_pool2d_forward(x, **options, algo=algo, need_cache=False)
+        np.testing.assert_array_equal(alone, out)
+        assert nothing is None
 
 
 @given(layers(dilated=True, least_batch=1))
