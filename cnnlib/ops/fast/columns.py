@@ -12,6 +12,8 @@ Source: K. Chellapilla, S. Puri and P. Simard, "High Performance Convolutional N
 2006; in pieces: M. Dukhan, "The Indirect Convolution Algorithm", 2019, compares them.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from . import memory, space_to_depth, stamps
@@ -65,6 +67,7 @@ def weight_gradient(x, dout, layer):
     return dw.transpose(3, 2, 0, 1)
 
 
+@lru_cache
 def together(layer):
     """How many neighbouring outputs are computed as one: 1 where runs are long enough.
 
@@ -112,6 +115,8 @@ def _pieces(x, layer, wide):
 def _widened(w, step, wide):
     """The filters (K, C, FH, FW) for `wide` neighbouring outputs at once: (FH·(FW + step (wide - 1))·C, wide·K)."""
     k, c, fh, fw = w.shape
+    if wide == 1:
+        return w.transpose(2, 3, 1, 0).reshape(-1, k)
     out = np.zeros((fh, fw + step * (wide - 1), c, wide, k), w.dtype)
     row, column, channel, place, item = out.strides
     strides = (step * column + place, row, column, channel, item)  # each place has its filters `step` columns further
