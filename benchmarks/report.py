@@ -65,14 +65,16 @@ def table(found):
 
 
 def bounds(found):
-    """What no 1 x 1 layer of numpy can be quicker than."""
-    rows = [(row["name"], row["float32"].get("three products")) for row in found["rows"]]
-    return [
-        f"Numpy's three products alone, written to memory at hand, take {' and '.join(f'{r[0]:.2f}' for r in known.values())} "
-        f"of PyTorch's time in its two orders for {name}: no layer of numpy's can be quicker."
-        for name, known in rows
-        if known
+    """What of a 1 x 1 layer's time its products are."""
+    alone = {row["name"]: row["float32"].get("three products") for row in found["rows"]}
+    said = [
+        f"{' and '.join(f'{ratio[0]:.2f}' for ratio in ratios.values())} of PyTorch's ({name})"
+        for name, ratios in alone.items()
+        if ratios
     ]
+    return (
+        [f"The three products of a 1 x 1 layer alone take {', '.join(said)}: little is left to gain."] if said else []
+    )
 
 
 def two(found):

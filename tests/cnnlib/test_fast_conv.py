@@ -1,6 +1,7 @@
 """Every quick route of the convolution against the plain one, on any shape and in both precisions."""
 
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -98,6 +99,22 @@ def test_pieces_of_any_size_give_the_same(cache, name, data):
         patch.setattr(winograd, "TILES", 1)
         got = both_passes(*arrays, layer, 1, name)
     assert_close(got, right, layer, float, 1500)
+
+
+@pytest.mark.parametrize("direction", ["forward", "input_gradient", "weight_gradient"])
+@pytest.mark.parametrize("size", [4, 7, 14])
+def test_many_channels_need_no_more_memory_beside_the_results_than_their_weights(direction, size):
+    channels = 1024
+    layer = Layer(channels, channels, (3, 3), (size, size), padding=(1, 1))
+    image = np.ones((1, size, size, channels), np.float32)
+    other = image if direction == "weight_gradient" else np.ones((channels, channels, 3, 3), np.float32)
+    tracemalloc.start()
+    try:
+        result = getattr(winograd, direction)(image, other, layer)
+        beside = tracemalloc.get_traced_memory()[1] - result.nbytes
+    finally:
+        tracemalloc.stop()
+    assert beside < channels**2 * 9 * 4
 
 
 REAL_LAYERS = {

@@ -52,13 +52,13 @@ def joined(parts):
 
 
 def scratch(name, shape, dtype):
-    """An array for numbers that nobody needs after the call; the next one with this name gets the same memory.
+    """An array for numbers that nobody needs after the call. The next one with this name that needs no more memory gets the
+    same, unless there are more than KEEP bytes of it.
 
     >>> one = scratch("example", (2, 3), np.dtype(np.float32))
-    >>> one[...] = 7
-    >>> np.shares_memory(one, scratch("example", (4,), np.dtype(np.float64)))
-    False
     >>> np.shares_memory(one, scratch("example", (3,), np.dtype(np.float64)))
+    True
+    >>> np.shares_memory(one, scratch("example", (4,), np.dtype(np.float64)))
     False
     """
     size = math.prod(shape) * dtype.itemsize

@@ -13,10 +13,11 @@ multiplications, not 16 · 9 = 144. With C channels and K filters, step 2 is, at
 (tiles, C) with one (C, K): four times less work than im2col, and no window is copied. Steps 1 and 3 are done once for
 each tile and channel, so with 16 or more channels and filters they are the smaller part.
 
-The filters at 36 points take four times the memory of the weights, the tiles at 36 points twice that of the pixels. But a
-row of 6 points needs nothing of the others until the last step: so row after row, its tiles and its filters are made, used
-while they are in the cache, and written over. Where images are so small or few that the filters are most of the work, fewer
-outputs at once are quicker: 3 x 3 with 25 points, or 2 x 2 with 16.
+The filters at 36 points take four times the memory of the weights, the tiles more than twice that of the pixels. But a row
+of 6 points needs nothing of the others between the first step down the columns and the last: so the tiles at one row of
+points, or at a few, are made, used while they are in the cache, and written over, and so are the filters, unless many pieces
+of work need them. Where images are so small or few that the filters are most of the work, fewer outputs at once are quicker:
+3 x 3 with 25 points, or 2 x 2 with 16.
 
 Points far from 1 magnify rounding errors: 0, ±2/3, ±3/2 and infinity are four times as exact as the 0, ±1, ±2 of the
 paper. A NaN or an infinite pixel spoils all outputs of the tiles that it lies in, not only those that see it.
@@ -32,6 +33,7 @@ Complexity of Computations", 1980.
 import itertools
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,8 +50,8 @@ POINTS = {
 OUTPUTS = {2: 5, 3: 4, 4: 3, 5: 4}  # how many at once at most, for a filter of so many weights
 MAKING = 64  # rows of a product that cost as much as the filters that it is with, made at a point and read again
 TILES = 192  # fewer rows than this make a product slow
-FILTERS = 16 << 20  # bytes of the filters at all points that are kept from one piece of work to the next
-LINE = 512  # numbers in one pixel of all images: fewer make the steps along a row slow
+FILTERS = 16 << 20  # bytes of filters at points that are made at once, or kept from one piece of work to the next
+PIXEL = 512  # numbers in one pixel of all images: fewer make the steps along a row slow
 
 
 def forward(x, w, layer):
@@ -138,10 +140,10 @@ def _plane(r, dtype, m):
     return np.kron(g, g).reshape(len(g), len(g), r * r)
 
 
-def _at_points(w, m, rows, turned):
-    """The filters (K, C, r, r) at some rows of the points: (rows, n, C, K), or turned by 180° for dx as (rows, n, K, C)."""
+def _at_points(w, m, points, turned):
+    """The filters (K, C, r, r) at some rows of points: (rows, n, C, K), or turned by 180° for dx as (rows, n, K, C)."""
     k, c, r, _ = w.shape
-    plane = _plane(r, w.dtype, m)[rows]
+    plane = _plane(r, w.dtype, m)[points]
     at_points = (plane[..., ::-1] if turned else plane).reshape(-1, r * r) @ w.reshape(k * c, r * r).T
     at_points = at_points.reshape(*plane.shape[:2], k, c)
     return at_points if turned else at_points.swapaxes(2, 3)
@@ -150,41 +152,41 @@ def _at_points(w, m, rows, turned):
 def correlate(x, w, padding, out, turned=False, dout=None, dw=None):
     """Fills out (OH, OW, N, ..., K) from x (H, W, N, ..., C) and w (K, C, r, r); turned: dx from dout. If dw (r, r, K, C) is
     given, adds to it what x and dout have to say."""
-    r, c, k, across = w.shape[2], w.shape[1 - turned], w.shape[turned], out.shape[1]
+    r, c, k, ow = w.shape[2], w.shape[1 - turned], w.shape[turned], out.shape[1]
     m = _at_once(r, *out.shape[:2], math.prod(out.shape[2:]) // k)
     at, _, bt = cook_toom(r, x.dtype, m)
     n, pieces = len(bt), list(_pieces(out, r, m, c, k))
     keep = n * n * w.nbytes // r**2 <= (FILTERS if len(pieces) > 1 else memory.CACHE)
     at_all = _at_points(w, m, slice(None), turned) if keep else None
-    for rows, images, parts in pieces:
-        here = out[rows.start * m : rows.stop * m, :, images]
-        columns = scratch("columns", (len(rows), n, -(-across // m), m, math.prod(here.shape[2:])), x.dtype)
-        theirs = itertools.repeat(None)
-        if dw is not None:
-            theirs = _tiles(dout[:, :, images], k, at.T, m, (0, 0), rows, across, parts, "dout")
-        mine = _tiles(x[:, :, images], c, bt, m, padding, rows, across, parts, "x")
-        for some, tiles, gradients in zip(parts, mine, theirs, strict=False):
-            filters = at_all[some] if keep else _at_points(w, m, some, turned)
+    for piece in pieces:
+        here = out[piece.rows.start * m : piece.rows.stop * m, :, piece.images]
+        down, across, line = len(piece.rows), -(-ow // m), math.prod(here.shape[2:])
+        columns = scratch("columns", (down, n, across, m, line), x.dtype)
+        mine = _tiles(x, c, bt, m, padding, piece, ow, "x")
+        theirs = itertools.repeat(None) if dw is None else _tiles(dout, k, at.T, m, (0, 0), piece, ow, "dout")
+        for points, tiles, gradients in zip(piece.points, mine, theirs, strict=False):  # None has no end
+            filters = at_all[points] if keep else _at_points(w, m, points, turned)
             products = np.matmul(tiles, filters, out=scratch("products", (*tiles.shape[:3], k), x.dtype))
-            products = products.reshape(len(tiles), n, len(rows), -(-across // m), -1)
-            np.matmul(at, products.transpose(2, 0, 3, 1, 4), out=columns[:, some])
+            del filters  # before the next are made
+            products = products.reshape(-1, n, down, across, line).transpose(2, 0, 3, 1, 4)
+            np.matmul(at, products, out=columns[:, points])
             if dw is not None:
-                _add_gradient(dw, m, some, tiles, gradients)
+                _add_gradient(dw, m, points, tiles, gradients)
         _outputs(columns, at, here)
 
 
 def gradient(x, dout, layer):
     """dw (K, C, r, r) from x (H, W, N, ..., C) and dout. Each step is linear, so the way back is the transposed steps in
     reverse."""
-    r, c, k, across = layer.kernel[0], layer.channels, layer.filters, layer.output[1]
+    r, c, k, ow = layer.kernel[0], layer.channels, layer.filters, layer.output[1]
     m = _at_once(r, *layer.output, math.prod(dout.shape[2:]) // k)
     at, _, bt = cook_toom(r, x.dtype, m)
     dw = _no_gradient(layer, x.dtype)
-    for rows, images, parts in _pieces(dout, r, m, c, k):
-        mine = _tiles(x[:, :, images], c, bt, m, layer.padding, rows, across, parts, "x")
-        theirs = _tiles(dout[:, :, images], k, at.T, m, (0, 0), rows, across, parts, "dout")
-        for some, tiles, gradients in zip(parts, mine, theirs, strict=True):
-            _add_gradient(dw, m, some, tiles, gradients)
+    for piece in _pieces(dout, r, m, c, k):
+        mine = _tiles(x, c, bt, m, layer.padding, piece, ow, "x")
+        theirs = _tiles(dout, k, at.T, m, (0, 0), piece, ow, "dout")
+        for points, tiles, gradients in zip(piece.points, mine, theirs, strict=True):
+            _add_gradient(dw, m, points, tiles, gradients)
     return dw.transpose(2, 3, 0, 1)
 
 
@@ -200,10 +202,10 @@ def _no_gradient(layer, dtype):
     return np.zeros((*layer.kernel, layer.filters, layer.channels), dtype)
 
 
-def _add_gradient(dw, m, rows, tiles, gradients):
-    """dw (r, r, K, C) += what tiles (rows, n, tiles, C) of x and the same places of dout have to say."""
+def _add_gradient(dw, m, points, tiles, gradients):
+    """dw (r, r, K, C) += what tiles (rows, n, tiles, C) of x and gradients (rows, n, tiles, K) at the same points say."""
     r, _, k, c = dw.shape
-    plane = _plane(r, dw.dtype, m)[rows]
+    plane = _plane(r, dw.dtype, m)[points]
     step = memory.equal_parts(k, max(1, memory.KEEP // (plane.shape[0] * plane.shape[1] * c * dw.itemsize)))
     for first in range(0, k, step):
         some = slice(first, min(first + step, k))
@@ -213,26 +215,39 @@ def _add_gradient(dw, m, rows, tiles, gradients):
         dw[:, :, some] += (plane.reshape(len(part), r * r).T @ part).reshape(r, r, -1, c)
 
 
+class Piece(NamedTuple):
+    """Some work of a layer's: a range of rows of tiles, a slice of images, and slices of rows of points, one after the other."""
+
+    rows: range
+    images: slice
+    points: list
+
+
 def _pieces(out, r, m, c, k):
-    """(range of tile rows, slice of images, slices of rows of points) for pieces of work that fit into the cache: many images,
-    then many rows, and of these as many points as fit in it."""
+    """The work in pieces that fit into the cache, where they can: many images, then many rows, then many points."""
     (oh, ow, images), each, n = out.shape[:3], math.prod(out.shape[3:]) // k, m + r - 1  # pixels of an image's place
     down, across, channels = -(-oh // m), -(-ow // m), max(c, k)
     tiles = max(TILES, memory.CACHE // (n * n * channels * out.itemsize))
-    some = memory.equal_parts(images, max(1, round(tiles / (down * across * each)), LINE // (channels * each)))
+    some = memory.equal_parts(images, max(1, round(tiles / (down * across * each)), PIXEL // (channels * each)))
     rows = memory.equal_parts(down, max(1, round(tiles / (some * each * across))))
-    tiles = rows * across * some * each
-    room = max(memory.CACHE, r * r * c * k * out.itemsize // 4)  # rather than often through many filters
-    points = memory.equal_parts(n, max(1, room // (n * tiles * channels * out.itemsize)))
-    parts = [slice(first, min(first + points, n)) for first in range(0, n, points)]
+    at_once = _points_at_once(n, rows * across * some * each * channels * out.itemsize, c * k * out.itemsize, r)
+    points = [slice(first, min(first + at_once, n)) for first in range(0, n, at_once)]
     for first in range(0, images, some):
         for row in range(0, down, rows):
-            yield range(row, min(row + rows, down)), slice(first, min(first + some, images)), parts
+            yield Piece(range(row, min(row + rows, down)), slice(first, min(first + some, images)), points)
 
 
-def _tiles(x, channels, matrix, step, padding, rows, ow, parts, name):
+def _points_at_once(n, tiles, filters, r):
+    """How many of n rows of points, where tiles and filters at one point have so many bytes: tiles in the cache, or a quarter
+    of the weights of a large layer, for it costs to go through dw often; but not too many filters."""
+    room = max(memory.CACHE, r * r * filters // 4)
+    return memory.equal_parts(n, max(1, min(room // tiles, FILTERS // filters) // n))
+
+
+def _tiles(x, channels, matrix, step, padding, piece, ow, name):
     """Tiles of t x t pixels, `step` apart, both directions multiplied by the matrix (q, t): yields (rows, q, tiles, C) for
-    every part of the rows of points."""
+    the rows of points of a piece, some at a time."""
+    x, rows = x[:, :, piece.images], piece.rows
     line = math.prod(x.shape[2:])  # numbers in one pixel of all images; a row is `width` of them
     (q, t), down, across = matrix.shape, len(rows), -(-ow // step)
     height, width = (down - 1) * step + t, (across - 1) * step + t
@@ -250,9 +265,9 @@ def _tiles(x, channels, matrix, step, padding, rows, ow, parts, name):
     strips = np.matmul(matrix, strips, out=scratch(f"strips of {name}", (down, q, row), x.dtype))
     steps = (q * row * item, row * item, step * line * item, line * item, item)
     windows = np.ndarray((down, q, across, t, line), x.dtype, strips, strides=steps)
-    for some in parts:
-        out = scratch(name, (some.stop - some.start, q, down, across, line), x.dtype)
-        np.matmul(matrix, windows[:, some], out=out.transpose(2, 0, 3, 1, 4))
+    for points in piece.points:
+        out = scratch(name, (points.stop - points.start, q, down, across, line), x.dtype)
+        np.matmul(matrix, windows[:, points], out=out.transpose(2, 0, 3, 1, 4))
         yield out.reshape(len(out), q, -1, channels)
 
 
