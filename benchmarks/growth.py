@@ -75,9 +75,9 @@ def grow(what, gigabytes):
         < gigabytes * 1e9
     ):
         run = work(**sizes)
-        rounds = [seconds(run)]
-        if rounds[0] < 1:  # the first call is not counted, unless it is a long one
-            rounds = [seconds(run) for _ in range(max(3, min(50, int(0.1 / max(rounds[0], 1e-6)))))]
+        first = seconds(run)  # not counted: memory that a machine hands out for the first time is dear
+        times = max(3 if first < 1 else 1, min(50, int(0.1 / max(first, 1e-6))))
+        rounds = [seconds(run) for _ in range(times)]
         del run
         point = {"size": sizes[what], "milliseconds": round(1000 * float(np.median(rounds)), 4)}
         point["megabytes"] = measuring.megabytes(lambda sizes=sizes: work(**sizes))

@@ -68,12 +68,12 @@ def bounds(found):
     """What of a 1 x 1 layer's time its products are."""
     alone = {row["name"]: row["float32"].get("three products") for row in found["rows"]}
     said = [
-        f"{' and '.join(f'{ratio[0]:.2f}' for ratio in ratios.values())} of PyTorch's ({name})"
+        f"{' and '.join(f'{ratio[0]:.2f}' for ratio in ratios.values())} of PyTorch's time for {name}"
         for name, ratios in alone.items()
         if ratios
     ]
     return (
-        [f"The three products of a 1 x 1 layer alone take {', '.join(said)}: little is left to gain."] if said else []
+        [f"The three products of a 1 x 1 layer alone take {', '.join(said)}: little is left to gain there."] if said else []
     )
 
 
