@@ -73,7 +73,9 @@ def bounds(found):
         if ratios
     ]
     return (
-        [f"The three products of a 1 x 1 layer alone take {', '.join(said)}: little is left to gain there."] if said else []
+        [f"The three products of a 1 x 1 layer alone take {', '.join(said)}: little is left to gain there."]
+        if said
+        else []
     )
 
 
