@@ -128,6 +128,16 @@ def main(argv=None):
             file=sys.stderr,
         )
         return 1
+    except Exception as error:
+        why = getattr(error, "orig", None)  # of a database, in the words of SQLAlchemy, which is not imported for this
+        if why is None or type(error).__module__ != "sqlalchemy.exc":
+            raise
+        where = getattr(args, "output", None) or Path()
+        print(
+            f"autograder: the gradebook in {where} cannot be read or written ({why}). `autograder doctor` in that folder says what to do.",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt as stop:
         so_far = str(stop) or "What was done is kept; run the command again to go on."
         print(f"autograder: stopped. {so_far}", file=sys.stderr)

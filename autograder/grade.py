@@ -11,6 +11,7 @@ import json
 import logging
 import resource
 import shutil
+import sqlite3
 import tempfile
 import time
 import traceback
@@ -235,7 +236,7 @@ class Grading:
         now = digest(grader(), self.text_of_settings, str(self.output.resolve()), *notebooks)
         directories = self.config.CourseDirectory
         release = Path(directories.root, directories.release_directory, lesson, f"{lesson}.ipynb")
-        if not (mark.exists() and mark.read_text() == now and release.exists() and self._database().exists()):
+        if not (mark.exists() and mark.read_text() == now and release.exists() and self._in_gradebook(lesson)):
             mark.unlink(missing_ok=True)
             course = CourseDirectory(config=self.config, assignment_id=lesson)
             converter = GenerateAssignment(coursedir=course, config=self.config, log=self.log)
@@ -251,8 +252,15 @@ class Grading:
         limits = execute.TwoProcessRun(config=self.config).limits()
         return task.Lesson(lesson, nbformat.writes(source), released, limits, self.options.isolate).pack()
 
-    def _database(self):
-        return self.output / "gradebook.db"
+    def _in_gradebook(self, lesson):
+        """Whether the gradebook has the lesson's notebook: another one may be there than that it was prepared in."""
+        query = "SELECT 1 FROM notebook JOIN assignment ON assignment_id = assignment.id WHERE assignment.name = ?"
+        place = f"{(self.output / 'gradebook.db').resolve().as_uri()}?mode=ro"
+        try:
+            with contextlib.closing(sqlite3.connect(place, uri=True)) as database:
+                return database.execute(query, [lesson]).fetchone() is not None
+        except sqlite3.Error:
+            return False
 
     def _pool(self, most):
         here = batch.local(max(1, min(self.options.jobs or batch.cores(), most)))

@@ -116,6 +116,30 @@ def test_a_class_is_graded(course, grade):
     assert {p: p.read_bytes() for p in course.glob("class/**/*") if p.is_file()} == before
 
 
+@pytest.mark.parametrize("made_anew", ["by collect", "empty"])
+def test_a_gradebook_that_is_made_anew_knows_the_lesson_again(course, grade, made_anew):
+    grade()
+    book = course / "out" / "gradebook.db"
+    book.unlink()
+    if made_anew == "empty":
+        book.touch()
+    else:
+        with Gradebook(f"sqlite:///{book}") as gradebook:
+            gradebook.update_or_create_assignment(LESSON)
+    code, out = grade()
+    assert code == 0 and scores(course) == {"ada": 4}, out
+
+
+@pytest.mark.parametrize("command", ["grade", "report", "export"])
+def test_a_damaged_gradebook_is_one_sentence(course, grade, capsys, command):
+    grade()
+    (course / "out" / "gradebook.db").write_bytes(b"no database" * 1000)
+    code = grade()[0] if command == "grade" else cli.main([command, LESSON, "--output", "out"])
+    out, err = capsys.readouterr()
+    assert code == 1 and "Traceback" not in out + err
+    assert command == "grade" or ("file is not a database" in err and "doctor" in err), err
+
+
 def test_graded_twice_gives_the_same_and_a_new_submission_counts(course, grade):
     grade()
     hand_in(course, "ada", "def square(x):\n    return 9")
