@@ -129,8 +129,10 @@ def main(argv=None):
         )
         return 1
     except Exception as error:
-        why = getattr(error, "orig", None)  # of a database, in the words of SQLAlchemy, which is not imported for this
-        if why is None or type(error).__module__ != "sqlalchemy.exc":
+        import sqlite3
+
+        why = getattr(error, "orig", error)  # what SQLAlchemy says, or SQLite itself
+        if type(why) not in (sqlite3.DatabaseError, sqlite3.OperationalError):
             raise
         where = getattr(args, "output", None) or Path()
         print(

@@ -236,7 +236,7 @@ class Grading:
         now = digest(grader(), self.text_of_settings, str(self.output.resolve()), *notebooks)
         directories = self.config.CourseDirectory
         release = Path(directories.root, directories.release_directory, lesson, f"{lesson}.ipynb")
-        if not (mark.exists() and mark.read_text() == now and release.exists() and self._in_gradebook(lesson)):
+        if not (self._in_gradebook(lesson) and mark.exists() and mark.read_text() == now and release.exists()):
             mark.unlink(missing_ok=True)
             course = CourseDirectory(config=self.config, assignment_id=lesson)
             converter = GenerateAssignment(coursedir=course, config=self.config, log=self.log)
@@ -253,13 +253,14 @@ class Grading:
         return task.Lesson(lesson, nbformat.writes(source), released, limits, self.options.isolate).pack()
 
     def _in_gradebook(self, lesson):
-        """Whether the gradebook has the lesson's notebook: another one may be there than that it was prepared in."""
+        """Whether the gradebook has the lesson's notebook; it may be another one than that it was prepared in. Raises
+        sqlite3.DatabaseError where the file is no gradebook."""
         query = "SELECT 1 FROM notebook JOIN assignment ON assignment_id = assignment.id WHERE assignment.name = ?"
         place = f"{(self.output / 'gradebook.db').resolve().as_uri()}?mode=ro"
         try:
             with contextlib.closing(sqlite3.connect(place, uri=True)) as database:
                 return database.execute(query, [lesson]).fetchone() is not None
-        except sqlite3.Error:
+        except sqlite3.OperationalError:  # there is none, or nothing is in it
             return False
 
     def _pool(self, most):
