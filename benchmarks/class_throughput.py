@@ -200,7 +200,7 @@ def cluster(parent, name, nb, n, rounds=3):
     print(
         f"two graders that share nothing, each with a core of its own: {statistics.median(ratios):.2f} (in turn: "
         + ", ".join(f"{ratio:.2f}" for ratio in ratios)
-        + "); more than that no second core can give here"
+        + ")"
     )
 
 
@@ -216,7 +216,10 @@ def side_by_side(parent, name, nb, n, rounds=3):
         return subprocess.Popen(
             [*line, "--force", "--jobs", "1"],
             preexec_fn=lambda: os.sched_setaffinity(0, [core]),
-            **{"cwd": folder, "env": ENV, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL},
+            cwd=folder,
+            env=ENV,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     def seconds(some):
