@@ -24,11 +24,11 @@ PIECE = 1 << 21  # bytes of some images
 
 def forward(x, down, along):
     """out (N, C, OH, OW), and who won along the rows and down the columns, for `backward` and `offsets`."""
-    x, (down, along) = channels_last(x), _directions(down, along)
+    x, (down, along) = channels_last(x), directions(down, along)
     n, height, _, c = x.shape
     out = np.empty((n, down.windows, along.windows, c), x.dtype)
     row_wins, column_wins = _wins((n, height, along.windows, c), along), _wins(out.shape, down)
-    for some in _pieces(x):
+    for some in pieces(x):
         rows = scratch("rows", (len(x[some]), height, along.windows, c), x.dtype)
         for beats in (np.greater, _beats):
             _maxima(x[some], along, rows, beats, row_wins[:, some])
@@ -40,22 +40,26 @@ def forward(x, down, along):
 
 def largest(x, down, along):
     """out alone, where nobody will ask who won: half of the work."""
-    x, (down, along) = channels_last(x), _directions(down, along)
+    return channels_first(by_rows_then_columns(channels_last(x), *directions(down, along), _maxima))
+
+
+def by_rows_then_columns(x, down, along, reduce):
+    """(N, OH, OW, C) of x (N, H, W, C): what `reduce(x, direction, out)` makes of every row's windows, and then of these."""
     n, height, _, c = x.shape
     out = np.empty((n, down.windows, along.windows, c), x.dtype)
-    for some in _pieces(x):
+    for some in pieces(x):
         rows = scratch("rows", (len(x[some]), height, along.windows, c), x.dtype)
-        _maxima(x[some], along, rows)
-        _maxima(rows, down, out[some])
-    return channels_first(out)
+        reduce(x[some], along, rows)
+        reduce(rows, down, out[some])
+    return out
 
 
 def backward(dout, down, along, wins):
     """dx (N, C, H, W)."""
-    dout, (down, along), (row_wins, column_wins) = channels_last(dout), _directions(down, along), wins
+    dout, (down, along), (row_wins, column_wins) = channels_last(dout), directions(down, along), wins
     n, _, windows, c = dout.shape
     dx = np.empty((n, down.pixels, along.pixels, c), dout.dtype)
-    for some in _pieces(dx):
+    for some in pieces(dx):
         rows = scratch("rows", (len(dx[some]), down.pixels, windows, c), dx.dtype)
         _send_back(dout[some], down, column_wins[:, some], rows)
         _send_back(rows, along, row_wins[:, some], dx[some])
@@ -64,7 +68,7 @@ def backward(dout, down, along, wins):
 
 def offsets(down, along, wins):
     """Where every window found its maximum: the row's number in the window, and the column's in every row's window."""
-    return tuple(_latest(*pair) for pair in zip(_directions(down, along), reversed(wins), strict=True))
+    return tuple(_latest(*pair) for pair in zip(directions(down, along), reversed(wins), strict=True))
 
 
 # ------------------------------------------------------------------------------------------------------- one direction
@@ -153,12 +157,12 @@ def _first_meetings(direction):
 
 
 @lru_cache
-def _directions(*directions):
+def directions(*by_axis):
     """The same where the channels are last."""
-    return tuple(direction._replace(axis=direction.axis - 1) for direction in directions)
+    return tuple(direction._replace(axis=direction.axis - 1) for direction in by_axis)
 
 
-def _pieces(x):
+def pieces(x):
     step = max(1, PIECE // x[:1].nbytes)
     return (slice(first, first + step) for first in range(0, len(x), step))
 

@@ -7,30 +7,23 @@ axes, with stride 0.
 
 import numpy as np
 
+from .maxima import by_rows_then_columns, directions, pieces
 from .memory import channels_first, channels_last, scratch
-
-PIECE = 1 << 21  # bytes of some images
 
 
 def forward(x, down, along, count):
     """out (N, C, OH, OW): the sums of all windows, divided by count, which is (1, 1, OH, OW) or (1, 1, 1, 1)."""
-    x, (down, along), count = channels_last(x), _directions(down, along), channels_last(count)
-    n, height, _, c = x.shape
-    out = np.empty((n, down.windows, along.windows, c), x.dtype)
-    for some in _pieces(x):
-        rows = scratch("rows", (len(x[some]), height, along.windows, c), x.dtype)
-        _sum(x[some], along, rows)
-        _sum(rows, down, out[some])
-        out[some] /= count
+    out = by_rows_then_columns(channels_last(x), *directions(down, along), _sum)
+    out /= channels_last(count)
     return channels_first(out)
 
 
 def backward(dout, down, along, count):
     """dx (N, C, H, W)."""
-    dout, (down, along), count = channels_last(dout), _directions(down, along), channels_last(count)
+    dout, (down, along), count = channels_last(dout), directions(down, along), channels_last(count)
     n, _, windows, c = dout.shape
     dx = np.empty((n, down.pixels, along.pixels, c), dout.dtype)
-    for some in _pieces(dx):
+    for some in pieces(dx):
         share = dout[some] / count
         if down.tiled and along.tiled:
             by_window = dx[some].reshape(len(share), down.windows, down.kernel, windows, along.kernel, c)
@@ -62,13 +55,3 @@ def _send_back(dout, direction, dx):
     dx[...] = 0
     for _, windows, pixels in direction.meetings():
         dx[pixels] += dout[windows]
-
-
-def _directions(*directions):
-    """The same where the channels are last."""
-    return [direction._replace(axis=direction.axis - 1) for direction in directions]
-
-
-def _pieces(x):
-    step = max(1, PIECE // x[:1].nbytes)
-    return (slice(first, first + step) for first in range(0, len(x), step))

@@ -205,14 +205,13 @@ def _no_gradient(layer, dtype):
 def _add_gradient(dw, m, points, tiles, gradients):
     """dw (r, r, K, C) += what tiles (rows, n, tiles, C) of x and gradients (rows, n, tiles, K) at the same points say."""
     r, _, k, c = dw.shape
-    plane = _plane(r, dw.dtype, m)[points]
-    step = memory.equal_parts(k, max(1, memory.KEEP // (plane.shape[0] * plane.shape[1] * c * dw.itemsize)))
+    plane = _plane(r, dw.dtype, m)[points].reshape(-1, r * r)
+    step = memory.equal_parts(k, max(1, memory.KEEP // (len(plane) * c * dw.itemsize)))
     for first in range(0, k, step):
         some = slice(first, min(first + step, k))
-        part = scratch("part", (*plane.shape[:2], some.stop - first, c), dw.dtype)
+        part = scratch("part", (*tiles.shape[:2], some.stop - first, c), dw.dtype)
         np.matmul(gradients[..., some].swapaxes(2, 3), tiles, out=part)
-        part = part.reshape(plane.shape[0] * plane.shape[1], -1)
-        dw[:, :, some] += (plane.reshape(len(part), r * r).T @ part).reshape(r, r, -1, c)
+        dw[:, :, some] += (plane.T @ part.reshape(len(plane), -1)).reshape(r, r, -1, c)
 
 
 class Piece(NamedTuple):
