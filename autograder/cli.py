@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import gc
+import os
 import re
 import signal
 import sys
@@ -122,6 +123,8 @@ def main(argv=None):
         print(f"autograder: {problem}", file=sys.stderr)
         return 1
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return 1
         where = f" ({error.filename})" if error.filename else ""
         print(
             f"autograder: {error.strerror}{where}. Nothing that was graded before is lost; mend this and run the command again.",
@@ -151,6 +154,16 @@ def _refuse(command, unknown):
     options = re.findall(r"--[a-z-]+", command.format_help())
     near = difflib.get_close_matches(unknown[0].partition("=")[0], options, 1)
     command.error(f"unrecognized arguments: {' '.join(unknown)}" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def _nobody_reads():
+    """Whether what we print goes nowhere, as when `head` has seen enough; nothing more is written there then."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _positive(text):

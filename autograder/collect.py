@@ -21,12 +21,12 @@ from nbgrader.api import Student as Row
 from nbgrader.utils import parse_utc
 from rich.console import Console
 
-from autograder import archive, intake, known_ids, lms, overlay, roster
+from autograder import archive, collected, intake, known_ids, lms, overlay, roster
 from autograder.archive import Refused, plain
 from autograder.collected import STATES, ZERO, Found, read, record
 from autograder.lms import Attempt
 from autograder.problem import Problem
-from autograder.wording import lateness
+from autograder.wording import lateness, many, some
 
 SUBMISSION_BYTES = 50 << 20
 SHOWN = 40  # sentences in the terminal; the file has them all
@@ -85,8 +85,7 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
 
     released = course / "solutions" / lesson
     if not any(released.glob("*.ipynb")):
-        known = ", ".join(sorted(p.parent.name for p in (course / "solutions").glob("*/*.ipynb"))) or "none"
-        raise Problem(f"There is no lesson {lesson!r} in {course / 'solutions'}; the lessons are: {known}.")
+        raise intake.no_lesson(lesson, course)
     zone = _zone(timezone)
     config = settings(course, output, isolate=True)
     with Gradebook(
@@ -115,10 +114,17 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
 def load(gradebook, students: roster.Roster) -> roster.Roster:
     """Put the students of a roster into the gradebook, at once; what the roster does not say is left as it is.
 
-    The roster as the gradebook has it: who is known there by another id of the roster's has the id from there.
+    The roster as the gradebook has it: who is known there by another id of the roster's has the id from there. Raises Problem
+    where somebody of the same name is known there and is not in the roster: one person would be two students.
     """
     known, others = {row.id: row for row in gradebook.db.query(Row)}, known_ids.of_all(gradebook)
     students = students.known_as({id_: {row.email, *_every(others, id_)} for id_, row in known.items()})
+    if twice := _twice(students.students, known):
+        raise Problem(
+            f"Nothing was collected: {many(len(twice), 'student')} of the roster may be known to the gradebook by another id: {some(twice, 5)}. "
+            "If they are the same people, give the roster a column `student_id` with the gradebook's ids; if not, let an `email` of each tell them apart; "
+            "an id that is too much goes with `nbgrader db student remove ID`."
+        )
     for student in students.students:
         row = known.get(student.id)
         if row is None:
@@ -135,6 +141,21 @@ def load(gradebook, students: roster.Roster) -> roster.Roster:
     known_ids.keep(gradebook, students.students)
     gradebook.db.commit()
     return students
+
+
+def _twice(students, known):
+    """New students by whose name the gradebook knows somebody who is not in the list, where no email tells them apart."""
+    listed, by_name = {student.id for student in students}, {}
+    for row in known.values():
+        if row.id not in listed:
+            by_name.setdefault(roster.squeezed(f"{row.first_name or ''} {row.last_name or ''}"), []).append(row)
+    return [
+        f"{student.name} ({student.id}, and {row.id} there)"
+        for student in students
+        if student.id not in known and roster.squeezed(student.name)
+        for row in by_name.get(roster.squeezed(f"{student.first_name} {student.last_name}"), ())
+        if not (student.email and row.email) or student.email.casefold() == row.email.casefold()
+    ]
 
 
 def _every(others, id_):
@@ -192,6 +213,7 @@ class _Job:
         self.attempts, self.lines, self.forms = {}, [], set()
         self.called = {}  # by id, the numbers that the system has for it: more than one, and it is not one student
         self.recorded = {}  # by student, the line of what was collected before
+        self.some_time = collected.late_by_unknown(read(output / "collected" / f"{lesson}.csv"))
         for line in read(output / "collected" / f"{lesson}.csv"):
             if line.state in ("taken", "unchanged"):
                 self.recorded[line.student] = line
@@ -386,11 +408,15 @@ class _Job:
         folder = self.output / "submitted" / student / self.lesson
         if folder.is_symlink() or not folder.is_dir():
             return []
-        attempt = Attempt("", "", submitted=_stamp(folder))
+        attempt = Attempt("", "", late=student in self.some_time)
+        attempt.submitted = None if attempt.late else _stamp(folder)
         return [Staged(attempt, folder, _digest(folder), before=True)]
 
     def settle(self):
         """Put the newest of each student into `submitted/`, the others aside; all lines."""
+        for student in self.some_time:
+            for staged in self._before(student):  # the deadline may be another one than when it was collected
+                self._write_stamp(staged.folder, staged)
         for student, staged in sorted(self.attempts.items()):
             self._settle(student, staged)
         return self.lines

@@ -74,5 +74,10 @@ def read(path: Path) -> list[Found]:
     ]
 
 
+def late_by_unknown(lines) -> set[str]:
+    """The students of whom the system says that they were late, and not by how much; what counts is a second."""
+    return {line.student for line in lines if line.late == "yes" and not line.submitted}
+
+
 def _same(line):
     return line.key or (line.student, line.submitted, line.origin, line.state)

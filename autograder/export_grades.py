@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autograder import roster, scores
 from autograder.archive import plain
+from autograder.collected import ZERO
 from autograder.collected import read as read_record
 from autograder.problem import Problem
 from autograder.roster import marked
@@ -42,29 +43,32 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
         raise Problem(
             "--template, --column and --of are for the file of a system; say whose with --form canvas, moodle or brightspace."
         )
+    name = f"{lessons[0]}-grades.csv" if len(lessons or ()) == 1 else "grades.csv"  # of form csv
     gradebook, lessons = scores.graded(output / "gradebook.db", lessons)
     folder = output / "exported"
     folder.mkdir(parents=True, exist_ok=True)
     said = []
+    records = {lesson: read_record(output / "collected" / f"{lesson}.csv") for lesson in lessons}
     with gradebook:
-        classes = {lesson: scores.of(gradebook, lesson) for lesson in lessons}
+        classes = {lesson: scores.of(gradebook, lesson, records[lesson]) for lesson in lessons}
         known = [
             [s.id, *(plain(about or "") for about in (s.last_name, s.first_name, s.email))] for s in gradebook.students
         ]
     if form == "csv":
         rows = [HEAD, *(row for lesson in lessons for row in _plain_rows(lesson, classes[lesson], known, raw))]
-        said.append(f"Grades {_write(folder / 'grades.csv', rows)}")
+        said.append(f"Grades {_write(folder / name, rows)}")
     elif template is not None and len(lessons) != 1:
         raise Problem(f"A template is for one lesson, but {len(lessons)} were asked for: {', '.join(lessons)}.")
     else:
         outcomes = [
-            _lesson(output, folder, lesson, classes[lesson], form, template, column, of, raw) for lesson in lessons
+            _lesson(output, folder, lesson, classes[lesson], records[lesson], form, template, column, of, raw)
+            for lesson in lessons
         ]
         said += [sentence for _, sentences in outcomes for sentence in sentences]
         if not any(written for written, _ in outcomes):
             raise Problem(f"There is nothing to export. {' '.join(said)}")
     for lesson in lessons:
-        said += _not_graded(output, lesson, classes[lesson])
+        said += _not_graded(output, lesson, classes[lesson], records[lesson])
         waiting = sum(one.waiting > one.again for one in classes[lesson])
         if waiting:
             said.append(
@@ -78,19 +82,21 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
     return said
 
 
-def _not_graded(output, lesson, submissions):
+def _not_graded(output, lesson, submissions, record):
     """Sentences on who handed in and has no grade, whatever the form."""
     unfinished = scores.unfinished(output, lesson, submissions)
     graded = {one.student for one in submissions} | Store(output / ".graded").unfinished(lesson)
-    record = read_record(output / "collected" / f"{lesson}.csv")
-    others = sorted({line.student for line in record if line.student and line.state in _HANDED_IN} - graded)
+    others = {line.student for line in record if line.student and line.state in _HANDED_IN} - graded
+    ready = {line.student for line in record if line.state in ("taken", "unchanged") or ZERO in line.sentence} & others
     if unfinished:
         yield f"{lesson}: {unfinished}"
-    if others:
-        yield (
-            f"{lesson}: {some(others, 10)} handed in what was not graded: their grades are not in the file. "
-            f"collected/{lesson}.csv says why, or `autograder grade {lesson}` grades it now."
-        )
+    for some_of_them, then in (
+        (ready, f"`autograder grade {lesson}` grades it now."),
+        (others - ready, f"collected/{lesson}.csv says why."),
+    ):
+        if some_of_them:
+            who = some(sorted(some_of_them), 10)
+            yield f"{lesson}: {who} handed in what was not graded, and their grades are not in the file: {then}"
 
 
 def _plain_rows(lesson, submissions, known, raw):
@@ -119,12 +125,12 @@ def _points(value):
     return int(value) if value == int(value) else value
 
 
-def _lesson(output, folder, lesson, submissions, form, template, column, of, raw):
+def _lesson(output, folder, lesson, submissions, lines, form, template, column, of, raw):
     """One lesson's grades, and its feedback pages where we know how the system calls the submissions.
 
     Whether there was a grade to write, and sentences.
     """
-    record = {line.student: line for line in read_record(output / "collected" / f"{lesson}.csv") if _counts(line, form)}
+    record = {line.student: line for line in lines if _counts(line, form)}
     most = max((one.points for one in submissions), default=0)
     scale = of / most if of and most else 1
     grades = {one.student: _points(_grade(one, raw) * scale) for one in submissions}
@@ -250,7 +256,7 @@ def _column(header, heads, lesson, form, column, template):
     if len(fits) != 1:
         there = ", ".join(header)
         raise Problem(
-            f"{template} has {len(fits) or 'no'} columns for {column or lesson!r}; say which with --column. It has: {there}."
+            f"{template} has {many(len(fits), 'column') if fits else 'no column'} for {column or lesson!r}; say which with --column. It has: {there}."
         )
     return fits[0]
 

@@ -140,10 +140,7 @@ class Grading:
         """Grade what is new or has changed. Raises Problem, SandboxError; nothing that was graded is lost by that."""
         for lesson in self.lessons:
             if not (self.course / "solutions" / lesson / f"{lesson}.ipynb").exists():
-                known = sorted(path.parent.name for path in (self.course / "solutions").glob("*/*.ipynb"))
-                raise Problem(
-                    f"There is no lesson {lesson!r} in {self.course / 'solutions'}; the lessons are: {', '.join(known) or 'none'}."
-                )
+                raise intake.no_lesson(lesson, self.course)
         inside = self.submissions.resolve()
         if inside == self.output.resolve() or inside in self.output.resolve().parents:
             raise Problem(
@@ -535,7 +532,7 @@ def summary(report) -> str:
     if ran:
         parts[0] += f", {report['slots']} at a time (their code and tests: {duration(report['core_seconds'])})"
     if graded > ran:
-        parts.append(f"for {graded - ran:,} of them the same work was graded already")
+        parts.append(f"{graded - ran:,} of them had the same work as another, or as before")
     if report["unchanged"]:
         parts.append(f"{report['unchanged']:,} had not changed")
     if report["attention"]:
@@ -553,7 +550,10 @@ def check_lessons(course: Path, lessons, isolate=True) -> int:
             for student, tree in (("solution", "solutions"), ("release", "notebooks")):
                 path = course / tree / lesson / f"{lesson}.ipynb"
                 if not path.exists():
-                    raise Problem(f"{path} is missing; run `make build`.")
+                    there = any((course / "solutions").glob(f"{lesson}*"))
+                    raise (
+                        Problem(f"{path} is missing; run `make build`.") if there else intake.no_lesson(lesson, course)
+                    )
                 (class_ / student / lesson).mkdir(parents=True)
                 shutil.copy(path, class_ / student / lesson)
         rows, skipped = run(course, names, class_, Path(folder) / "out", isolate)

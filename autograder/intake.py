@@ -27,6 +27,12 @@ class Handed:
     notes: list[str] = field(default_factory=list)
 
 
+def no_lesson(lesson: str, course: Path) -> Problem:
+    """What is wrong where somebody names a lesson that there is not."""
+    known = sorted({path.parent.name for path in (course / "solutions").glob("*/*.ipynb")})
+    return Problem(f"There is no lesson {lesson!r} in {course / 'solutions'}; there are: {', '.join(known) or 'none'}.")
+
+
 def find(submissions: Path, lessons, only=None) -> tuple[list[Handed], list[str]]:
     """The submissions of all students, or of those named in `only`, and a sentence for each that cannot be taken. Raises Problem."""
     if not submissions.is_dir():

@@ -57,7 +57,8 @@ def _number(value):
 
 def _lesson(gradebook, course, output, to, lesson):
     """All that the template needs to say of one lesson."""
-    submissions = scores.of(gradebook, lesson)
+    record = read_record(output / "collected" / f"{lesson}.csv")
+    submissions = scores.of(gradebook, lesson, record)
     exercises, stubs, title = _exercises(course, lesson, submissions)
     place = {cell: exercise.name for exercise in exercises for cell in exercise.cells}
     looks = look_at_all([output / "autograded" / one.student / lesson for one in submissions], place, stubs)
@@ -67,8 +68,6 @@ def _lesson(gradebook, course, output, to, lesson):
     tried = [
         one for one in submissions if not _why_unread(one)
     ]  # the others would look as if they had every test wrong
-    record = read_record(output / "collected" / f"{lesson}.csv")
-    there = {one.student for one in submissions}
     shares = [one.share for one in submissions]
     return {
         "name": lesson,
@@ -83,7 +82,7 @@ def _lesson(gradebook, course, output, to, lesson):
         "unread": len(submissions) - len(tried),
         "exercises": [_exercise(exercise, tried) for exercise in exercises],
         "mistakes": _mistakes(exercises, tried),
-        "attention": _attention(submissions, record, _absent(gradebook, there, record), _not_taken(output, lesson)),
+        "attention": _attention(submissions, record, _names(gradebook), _not_taken(output, lesson)),
         "alike": _alike(submissions),
         "not_isolated": sum(NOT_ISOLATED in one.notes for one in submissions),
         "unfinished": scores.unfinished(output, lesson, submissions),
@@ -168,13 +167,9 @@ def _mistakes(exercises, submissions):
     return out
 
 
-def _absent(gradebook, there, record):
-    taken = {line.student for line in record}
-    if not any(line.state == "missing" for line in record):
-        return []
-    named = {line.student for line in record if line.state == "missing"}
-    names = {s.id: plain(f"{s.first_name or ''} {s.last_name or ''}".strip()) for s in gradebook.students}
-    return [(names.get(student) or student, "") for student in sorted(named - there) if student in taken]
+def _names(gradebook):
+    """{id: the name, or the id where the gradebook has none}"""
+    return {s.id: plain(f"{s.first_name or ''} {s.last_name or ''}".strip() or s.id) for s in gradebook.students}
 
 
 def _not_taken(output, lesson):
@@ -189,7 +184,7 @@ def _not_taken(output, lesson):
     ]
 
 
-def _attention(submissions, record, absent, not_taken):
+def _attention(submissions, record, names, not_taken):
     """[(heading, what to do, [(who, why, link)])] for those who need a person."""
 
     def entry(one, why):
@@ -197,12 +192,14 @@ def _attention(submissions, record, absent, not_taken):
 
     unread = [entry(one, note) for one in submissions for note in _why_unread(one)]
     seen = {who for who, _, _ in unread}
+    there = {one.student for one in submissions}
     lost = [
-        (plain(line.student or line.origin), plain(line.sentence), "")
+        (names.get(line.student) or plain(line.student or line.origin), plain(line.sentence), "")
         for line in record
-        if line.state in ("unknown", "duplicate", "unreadable")
-        and line.student not in {one.student for one in submissions}
+        if line.state in ("unknown", "duplicate", "unreadable") and line.student not in there
     ]
+    missing = {line.student for line in record if line.state == "missing"} - there
+    absent = [(names.get(student, student), "", "") for student in sorted(missing)]
     stopped = [entry(one, "; ".join(sorted(one.stopped))) for one in submissions if one.stopped]
     zero = [entry(one, _reason(one)) for one in submissions if one.score <= 0 and one.name not in seen]
     waits = [entry(one, f"{_number(float(one.waiting))} points") for one in submissions if one.waiting]
@@ -228,7 +225,7 @@ def _attention(submissions, record, absent, not_taken):
             "`make lab` opens JupyterLab: its menu Nbgrader has Formgrader. Until you mark them, these points are missing.",
             waits,
         ),
-        ("Handed in nothing", "", [(who, why, "") for who, why in absent]),
+        ("Handed in nothing", "", absent),
     ]
     return [part for part in parts if part[2]]
 

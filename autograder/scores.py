@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from autograder import known_ids
 from autograder.archive import plain
+from autograder.collected import late_by_unknown
 from autograder.problem import Problem
 from autograder.store import Store
 from autograder.wording import lateness
@@ -38,6 +39,9 @@ join submitted_assignment on submitted_notebook.assignment_id = submitted_assign
 join assignment on submitted_assignment.assignment_id = assignment.id
 order by assignment.name
 """
+
+
+NOT_KNOWN = "not known by how much"
 
 
 @dataclass
@@ -76,8 +80,9 @@ class Submission:
         return max(0.0, self.score - self.penalty)
 
 
-def of(gradebook: Gradebook, lesson: str) -> list[Submission]:
-    """The submissions of a lesson, by student."""
+def of(gradebook: Gradebook, lesson: str, record=()) -> list[Submission]:
+    """The submissions of a lesson, by student. record: the lines of `collected/LESSON.csv`."""
+    late = late_by_unknown(record)
     found, notebooks, ids = {}, set(), known_ids.of_all(gradebook)
     for row in gradebook.db.execute(text(GRADES), {"lesson": lesson}):
         (
@@ -104,9 +109,12 @@ def of(gradebook: Gradebook, lesson: str) -> list[Submission]:
             first, last = plain(first or ""), plain(last or "")
             name = f"{first} {last}".strip() or plain(student)
             one = found[student] = Submission(student, name, first, last, plain(email or ""), lms_id or "")
-            one.submitted, theirs = _time(when), ids.get(student, {})
+            theirs = ids.get(student, {})
             one.sis = tuple(next(iter(theirs.get(kind, ())), "") for kind in known_ids.SIS)
-            one.late = _late(_time(when), _time(due), _time(extension))
+            if student in late:  # the gradebook's time is only behind the deadline
+                one.late = NOT_KNOWN
+            else:
+                one.submitted, one.late = _time(when), _late(_time(when), _time(due), _time(extension))
         if notebook not in notebooks:
             notebooks.add(notebook)
             one.penalty += penalty or 0

@@ -340,6 +340,8 @@ def describe(error, source=""):
         message = str(error)[:2000]
     except Exception:
         message = ""
+    if isinstance(error, SyntaxError) and isinstance(error.msg, str) and isinstance(error.lineno, int):
+        message = f"{error.msg[:2000]} (line {error.lineno})"  # without the name that IPython gives a cell
     if type(error).__module__ != "builtins" and type(error).__name__ not in names:  # numpy has a MemoryError of its own
         message = f"{type(error).__name__}: {message}"
     try:

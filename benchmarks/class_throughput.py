@@ -170,7 +170,7 @@ def cluster(parent, name, nb, n, rounds=3):
     while not (file.exists() and file.stat().st_size):  # made first, then written
         time.sleep(0.1)
     address = json.loads(file.read_text())["address"]
-    times = {1: [], 2: []}
+    times, busy = {1: [], 2: []}, {1: [], 2: []}
     try:
         for turn in range(rounds + 1):
             for workers in times:
@@ -187,6 +187,7 @@ def cluster(parent, name, nb, n, rounds=3):
                     process.wait()
                 if turn:
                     times[workers].append(report["seconds"])
+                    busy[workers].append(report["core_seconds"])
     finally:
         scheduler.terminate()
         scheduler.wait()
@@ -196,6 +197,15 @@ def cluster(parent, name, nb, n, rounds=3):
         f"{n} submissions on a cluster: one worker {one:.1f} s, two {two:.1f} s, efficiency {statistics.median(ratios):.2f}"
     )
     print("in turn: " + ", ".join(f"{ratio:.2f}" for ratio in ratios))
+    longer = statistics.median(b / a for a, b in zip(busy[1], busy[2], strict=True))
+    shares = [
+        statistics.median(b / t / workers for b, t in zip(busy[workers], times[workers], strict=True))
+        for workers in times
+    ]
+    print(
+        f"a submission took {longer:.2f} times as long with the other worker beside it; "
+        f"the workers had one in hand {shares[0]:.0%} and {shares[1]:.0%} of the time"
+    )
     ratios = side_by_side(parent, name, nb, n)
     print(
         f"two graders that share nothing, each with a core of its own: {statistics.median(ratios):.2f} (in turn: "

@@ -194,6 +194,31 @@ def test_a_student_whom_another_list_calls_otherwise_is_no_second_one(
     assert row == '"Lovelace, Ada",501,S10001,ada,,0'
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "refused"),
+    [
+        ("id,name\nada,Ada Lovelace\nbob,Bob Ray", "id,name\n501,Ada Lovelace\n502,Carl Gauss", True),
+        ("id,name\nada,Ada Lovelace\n501,Ada Lovelace", "id,name\n501,Ada Lovelace", False),
+        ("id,name\nada,Ada Lovelace", "id,student_id,name\n501,ada,Ada Lovelace", False),
+        ("id,name,email\nada,Ada Lovelace,a@x.org", "id,name,email\n501,Ada Lovelace,b@x.org", False),
+    ],
+)
+def test_a_list_that_seems_to_know_a_student_by_another_id_is_not_taken(course, collect, first, second, refused):
+    def ids():
+        with Gradebook(f"sqlite:///{course}/gradebook.db", "cnn-by-hand") as gradebook:
+            return {student.id for student in gradebook.students}
+
+    files = zipped(course / "a.zip", {f"Carl Gauss_9_assignsubmission_file_/{FILE}": notebook("c")})
+    (course / "roster.csv").write_text(first)
+    collect(files)
+    before = ids()
+    (course / "roster.csv").write_text(second)
+    code, said = collect(files)
+    assert ("Nothing was collected: 1 student of the roster" in said) == refused, said
+    if refused:
+        assert code == 1 and "Ada Lovelace (501, and ada there)" in said and ids() == before
+
+
 def test_a_name_of_two_students_is_told_with_what_helps(course, collect):
     (course / "roster.csv").write_text("id,name\ns1,Ada Lovelace\ns2,Ada Lovelace\n")
     code, said = collect(zipped(course / "m.zip", {f"Ada Lovelace_7_assignsubmission_file_/{FILE}": notebook("ada")}))
@@ -571,7 +596,9 @@ def test_the_penalty_for_being_late(hours, settings, lost):
     assert plugin.late_submission_penalty("ada", 20.0, hours * 3600) == pytest.approx(lost)
 
 
-def test_a_late_submission_loses_points_in_the_gradebook(course, collect, isolate, capsys):
+@pytest.fixture
+def with_a_test(course):
+    """The lesson has one test, of 10 points, and a day costs a fifth of them."""
     path = course / "solutions" / LESSON / FILE
     test = nbformat.v4.new_code_cell("assert True", id="test")
     test.metadata["nbgrader"] = {"grade": True, "grade_id": "t", "points": 10, "locked": True, "schema_version": 3, "solution": False, "task": False}  # fmt: skip
@@ -581,8 +608,12 @@ def test_a_late_submission_loses_points_in_the_gradebook(course, collect, isolat
         config.read_text()
         + "\nfrom autograder.late import LatePenalty\nc.AssignLatePenalties.plugin_class = LatePenalty\nc.LatePenalty.percent_per_day = 20\n"
     )
+    return path.read_text()
+
+
+def test_a_late_submission_loses_points_in_the_gradebook(course, collect, with_a_test, isolate, capsys):
     files = {
-        f"1-2 - {name} - Nov {day}, 2026 1036 AM/{FILE}": path.read_text()
+        f"1-2 - {name} - Nov {day}, 2026 1036 AM/{FILE}": with_a_test
         for name, day in (("Ada Lovelace", 21), ("Bob Ray Burns", 23))
     }
     collect(zipped(course / "b.zip", files), "--due", "2026-11-22 10:00")
@@ -592,6 +623,23 @@ def test_a_late_submission_loses_points_in_the_gradebook(course, collect, isolat
     assert lost == {"ada": 0, "bob": 4}
     row = next(line for line in capsys.readouterr().out.splitlines() if line.split()[:1] == ["bob"] and "10" in line)
     assert row.split()[:4] == ["bob", LESSON, "6", "10"] and "4 points are taken off for lateness already." in row
+
+
+def test_how_late_is_not_known_where_canvas_does_not_tell(course, collect, with_a_test, isolate, capsys):
+    zip_ = zipped(course / "c.zip", {f"lovelaceada_LATE_11_5001_{FILE}": with_a_test, f"x_12_5002_{FILE}": with_a_test})
+    for day in (19, 21, 20):  # a deadline that was mistyped and mended
+        collect(zip_, "--due", f"2026-11-{day} 23:59")
+        assert stamp(course, "ada") == f"2026-11-{day} 23:59:01 UTC" and stamp(course, "zoe") is None
+    collect(zipped(course / "z.zip", {f"rayburnsbob_13_6_{FILE}": with_a_test}), "--due", "2026-11-22 23:59")
+    assert stamp(course, "ada") == "2026-11-22 23:59:01 UTC"
+    ada = next(row for row in lines(course) if row["student"] == "ada")
+    assert (ada["late"], ada["submitted"]) == ("yes", "")
+    assert cli.main(["grade", LESSON, *([] if isolate else ["--no-sandbox"])]) == 0
+    assert cli.main(["export", LESSON]) == 0 and cli.main(["report", LESSON]) == 0
+    ada, bob, _ = csv.DictReader((course / "exported" / f"{LESSON}-grades.csv").open())
+    assert (ada["late"], ada["submitted"], ada["total"]) == ("not known by how much", "", "8") and bob["late"] == ""
+    assert "not known by how much, loses 2 points" in (course / "report.html").read_text()
+    capsys.readouterr()
 
 
 def test_what_was_mended_is_no_longer_wrong(course, collect):

@@ -165,7 +165,7 @@ def test_canvas_gradebook_is_filled_in(export, graded):
     assert code == 0 and "1 student with a grade not in" in said and "eve" in said
     assert [row[5] for row in table(folder / f"{LESSON}-canvas.csv")[2:]] == ["0", "4", "2"]
     code, said, _ = export("canvas", "--template", str(book), "--column", "nothing")
-    assert code == 1 and "has no columns for 'nothing'" in said and "Final Score" in said
+    assert code == 1 and "has no column for 'nothing'" in said and "Final Score" in said
 
 
 def test_what_was_not_graded_leaves_its_cell_alone(export, graded):
@@ -194,7 +194,9 @@ def test_who_handed_in_and_has_no_grade_is_told_in_every_form(export, graded, fo
         assert f"{LESSON}: pia handed in what was not graded" in said and "gus" not in said
         assert f"{LESSON}: 1 of 4 handed in are not graded yet: the last run did not come to its end." in said
         store.end(LESSON)
-        assert "pia, zoe handed in what was not graded" in export(form)[1]
+        _, said, _ = export(form)
+        assert f"{LESSON}: pia handed in what was not graded" in said and "csv says why" in said
+        assert f"{LESSON}: zoe handed in what was not graded" in said and f"`autograder grade {LESSON}`" in said
     finally:
         store.end(LESSON)
         path.write_text(before)
@@ -240,7 +242,7 @@ def test_raw_grades_are_without_the_penalty_for_being_late(export, graded, form)
             book.db.commit()
 
     def grade(*more):
-        heads, ada, *_ = table(export(form, *more)[2] / ("grades.csv" if form == "csv" else f"{LESSON}-{form}.csv"))
+        heads, ada, *_ = table(export(form, *more)[2] / f"{LESSON}-{'grades' if form == 'csv' else form}.csv")
         return ada[heads.index("total" if form == "csv" else "Grade")]
 
     take(1.5)
