@@ -161,12 +161,13 @@ def drive(pool, calls: Iterable[Call], more: deque, meanwhile: Callable[[], None
     """Yield (call, its result or the exception it raised) for all `calls`, and for those that are put into `more` meanwhile.
     `meanwhile` is called every second in which none is done.
 
-    A few calls are under way at a time, so that memory does not grow with their number. A call whose worker ends may be innocent: it is
-    run again at the end with nothing beside it, and only who ends a worker then comes back as WorkerDied.
+    A few calls are under way at a time, so that memory does not grow with their number; those for home do not keep the others from the
+    workers of a cluster. A call whose worker ends may be innocent: it is run again at the end with nothing beside it, and only who
+    ends a worker then comes back as WorkerDied.
     """
     calls, suspects, running = iter(calls), deque(), {}
     while True:
-        while len(running) < 2 * pool.slots:
+        while more or _room(running.values(), 2 * pool.slots):
             call = more.popleft() if more else next(calls, None)
             if call is None:
                 break
@@ -198,6 +199,12 @@ def drive(pool, calls: Iterable[Call], more: deque, meanwhile: Callable[[], None
             else:
                 call.tries = 1
                 suspects.append(call)
+
+
+def _room(calls, most):
+    """Whether one more may be under way: of those for home as many as of the others, before it is full."""
+    at_home = sum(call.home for call in calls)
+    return max(at_home, len(calls) - at_home) < most
 
 
 def cores() -> int:

@@ -18,6 +18,7 @@ from pygments.lexers import get_lexer_by_name
 
 CELL_SECONDS, PAGE_SECONDS = 5, 20  # of work on the prose of one cell, and of one page
 PROSE_CHARS = 200_000  # of one cell; longer ones are shown as they are
+KEPT_CHARS = 5_000  # of one cell; what is made of shorter ones is kept for the next page
 
 # code spans and fences are left alone; $$...$$ and $...$ are formulas
 _MATH = re.compile(
@@ -58,6 +59,10 @@ def coloured(code: str) -> str:
     >>> coloured("return 1")
     '<div class="highlight"><pre><span></span><span class="k">return</span> <span class="mi">1</span>\\n</pre></div>\\n'
     """
+    return (_kept_code if len(code) < KEPT_CHARS else _coloured)(code)
+
+
+def _coloured(code):
     return highlight(code or " ", _lexer(), _FORMATTER)
 
 
@@ -128,7 +133,8 @@ def _made(text):
     return clean(_TO_ITSELF.sub("", markdown2html_mistune(mathml(text))))
 
 
-_kept = functools.lru_cache(500)(_made)  # the instructor's words are the same on every page of a class
+# the instructor's words and tests are the same on every page of a class
+_kept, _kept_code = functools.lru_cache(500)(_made), functools.lru_cache(500)(_coloured)
 
 
 @pass_context
@@ -140,7 +146,7 @@ def prose(context, text: str) -> str:
         if len(text) > PROSE_CHARS:
             raise _TooLong
         with _within(min(left, CELL_SECONDS)):
-            return _kept(text) if len(text) < 5_000 else _made(text)
+            return _kept(text) if len(text) < KEPT_CHARS else _made(text)
     except (_TooLong, RecursionError, ValueError):
         return f"<pre>{html.escape(text)}</pre>"
     finally:

@@ -163,7 +163,7 @@ def cluster(parent, name, nb, n, rounds=3):
     made = course(parent / "cluster", name, nb, (ROOT / "nbgrader_config.py").read_text())
     submissions(made / "class", name, nb, n)
     file = parent / "scheduler.json"
-    quiet = {"env": ENV, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet = {"cwd": parent, "env": ENV, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     dask = [sys.executable, "-m"]
     line = [*dask, "distributed.cli.dask_scheduler", "--port=0", "--no-dashboard", f"--scheduler-file={file}"]
     scheduler = subprocess.Popen([*line, "--host=127.0.0.1"], **quiet)
