@@ -484,6 +484,29 @@ def test_while_none_is_done_the_bar_goes_on():
     assert list(batch.drive(pool, [call], batch.deque(), lambda: future.set_result(2))) == [(call, 2)]
 
 
+@pytest.mark.parametrize(("quick", "pages", "work"), [(2, 2, 4), (99, 4, 0)])
+def test_pages_at_home_keep_no_work_from_the_workers_and_do_not_pile_up(quick, pages, work):
+    """Of a cluster with two workers, where the first calls are quick, all others and the pages never done."""
+
+    def submit(call):
+        under_way.append((call, future := batch.Future()))
+        if not call.home and call.about < quick:
+            future.set_result(None)
+        return future
+
+    def enough():
+        raise TimeoutError
+
+    under_way, more = [], batch.deque()
+    calls = [batch.Call(i, gentle, (i,)) for i in range(99)]
+    pool = SimpleNamespace(slots=2, submit=submit, look=lambda: None)
+    with pytest.raises(TimeoutError):
+        for call, _ in batch.drive(pool, calls, more, enough):
+            more.append(batch.Call(call.about, gentle, (), home=True))
+    left = [call for call, future in under_way if not future.done()]
+    assert (sum(call.home for call in left), sum(not call.home for call in left)) == (pages, work)
+
+
 KILLER = """
 import os, signal
 for line in open("/proc/self/stat"):
