@@ -112,18 +112,26 @@ class Memory(threading.Thread):
             return 0
 
 
-def timed(folder, *line):
-    """(seconds, MB)"""
-    started = time.perf_counter()
-    process = subprocess.Popen(
+def started(folder, *line):
+    return subprocess.Popen(
         [sys.executable, "-m", *line], cwd=folder, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    memory = Memory(process.pid)
+
+
+def finished(process):
     said, _ = process.communicate()
-    memory.ended.set()
     if process.returncode:
         sys.exit(said)
-    return time.perf_counter() - started, memory.most
+
+
+def timed(folder, *line):
+    """(seconds, MB)"""
+    start = time.perf_counter()
+    process = started(folder, *line)
+    memory = Memory(process.pid)
+    finished(process)
+    memory.ended.set()
+    return time.perf_counter() - start, memory.most
 
 
 def stock_rate(folder, name, few):
@@ -179,8 +187,8 @@ def cluster(parent, name, nb, n, rounds=3):
                 options = ["--submissions", "class", "--output", f"out{workers}", "--force", "--scheduler", address]
                 try:
                     few = [f"s{i:05}" for i in range(2 * workers)]  # these warm it up
-                    timed(made, "autograder", "grade", name, *options, "--only", *few)
-                    timed(made, "autograder", "grade", name, *options)
+                    for only in (["--only", *few], []):
+                        finished(started(made, "autograder", "grade", name, *options, *only))
                     report = json.loads((made / f"out{workers}" / ".graded" / "run.json").read_text())
                 finally:
                     process.send_signal(signal.SIGTERM)
@@ -233,8 +241,8 @@ def side_by_side(parent, name, nb, n, rounds=3):
         )
 
     def seconds(some):
-        started = [start(folder, core) for folder, core in zip(some, cores, strict=False)]
-        if any([process.wait() for process in started]):
+        both = [start(folder, core) for folder, core in zip(some, cores, strict=False)]
+        if any([process.wait() for process in both]):
             sys.exit("A grader failed.")
         reports = [json.loads((folder / "out" / ".graded" / "run.json").read_text()) for folder in some]
         assert all(report["graded"] == n for report in reports)

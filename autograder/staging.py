@@ -1,0 +1,144 @@
+"""From what one student handed in to files in a folder of ours, with sentences on what was left out or cannot be read."""
+
+import hashlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbgrader.utils import parse_utc
+
+from autograder import archive, intake, lms, overlay
+from autograder.archive import Refused, plain
+from autograder.lms import Attempt
+
+SUBMISSION_BYTES = 50 << 20
+
+
+@dataclass
+class Staged:
+    """An attempt whose files lie in a folder of ours."""
+
+    attempt: Attempt
+    folder: Path
+    digest: str
+    why_not: str = ""  # it cannot be graded
+    unreadable: str = ""  # it will be graded 0, with this reason
+    notes: tuple = ()
+
+
+class Staging:
+    """Where attempts at a lesson lie until it is settled which one counts. labels: those of all lessons."""
+
+    def __init__(self, folder: Path, lesson: str, notebooks: set[str], labels: dict[str, list[str]]):
+        self.folder, self.lesson, self.notebooks, self.labels = folder, lesson, notebooks, labels
+
+    def stage(self, attempt: Attempt) -> Staged:
+        """Write an attempt's files to a folder of ours."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        notes, room = [attempt.note] if attempt.note else [], SUBMISSION_BYTES
+        files = list(attempt.files)
+        if not any(rest.lower().endswith(".ipynb") for rest, _ in files):
+            files = _unzipped(files, notes)
+        if len(files) > archive.MAX_FILES:
+            notes.append(f"It has {len(files):,} files; those after the first {archive.MAX_FILES} were left out.")
+            files = sorted(files, key=lambda f: not f[0].lower().endswith(".ipynb"))[: archive.MAX_FILES]
+        files.sort(key=lambda f: not f[0].lower().endswith(".ipynb"))  # the notebook has the first claim on the room
+        own_time = attempt.form in ("exchange", "nbgrader")
+        for rest, entry in files:
+            rest = self._named(rest)
+            if rest == "timestamp.txt" and not own_time:
+                continue  # a student's own word on when it was
+            try:
+                content = entry.read()
+                room -= len(content)
+                if room < 0:
+                    raise Refused(f"the submission is larger than {SUBMISSION_BYTES >> 20} MB; it was left out.")
+                target = free(folder / rest)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+            except Refused as problem:
+                notes.append(f"{rest}: {problem}")
+            except (FileExistsError, NotADirectoryError):
+                notes.append(f"{rest}: a file and a folder have the same name; it was left out.")
+        if attempt.form == "nbgrader":
+            attempt.submitted = attempt.submitted or stamp(folder)
+        return self._looked_at(Staged(attempt, folder, "", notes=tuple(notes)))
+
+    def _named(self, rest):
+        """The lesson's own name for its notebook where only a copy's number stands behind it."""
+        head, slash, name = rest.rpartition("/")
+        return head + slash + lms.base_name(name, self.notebooks)
+
+    def _looked_at(self, staged):
+        notebooks = sorted(staged.folder.rglob("*.ipynb"))
+        if not notebooks:
+            names = sorted(rest for rest, _ in staged.attempt.files)
+            has = (
+                f"only {', '.join(map(plain, names[:3]))}{' and more' if len(names) > 3 else ''}"
+                if names
+                else "no file"
+            )
+            reasons = " ".join(staged.notes)
+            staged.why_not = f"there is no notebook in it, {has}. {reasons}".strip()
+            return staged
+        mine = [path for path in notebooks if path.name in self.notebooks] or notebooks[:1]
+        chosen, note = intake.choose(staged.folder, self.lesson) if self.lesson in self.labels else (None, "")
+        if len(notebooks) > 1:
+            staged.notes += (note,)
+        for path in [chosen] if chosen else mine:
+            try:
+                cells = overlay.read(path)
+                if path == chosen:
+                    staged.notes += (overlay.another(cells, self.lesson, self.labels),)
+            except overlay.Unreadable as problem:
+                staged.unreadable = str(problem)
+        staged.digest = digest(staged.folder)
+        return staged
+
+
+def _unzipped(files, notes):
+    """The files of the zips that a student handed in; a zip inside such a zip stays as it is."""
+    out = []
+    for rest, entry in files:
+        if not rest.lower().endswith(".zip"):
+            out.append((rest, entry))
+            continue
+        try:
+            found, refused = archive.inside(entry)
+            tops = {e.parts[0] for e in found if len(e.parts) > 1}
+            wrapped = len(tops) == 1 and all(len(e.parts) > 1 for e in found)
+            out += [("/".join(e.parts[wrapped:]), e) for e in found]
+            notes += [f"{name} in {rest}: {why}" for name, why in refused]
+        except Refused as problem:
+            notes.append(f"{rest}: {problem}")
+    return out
+
+
+def stamp(folder):
+    """What timestamp.txt says."""
+    try:
+        path = folder / "timestamp.txt"
+        return parse_utc(path.read_text().strip()) if stat.S_ISREG(path.lstat().st_mode) else None
+    except (OSError, ValueError, OverflowError):
+        return None
+
+
+def digest(folder):
+    """A text that differs where the files differ; when they were handed in is not among them."""
+    found = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if stat.S_ISREG(p.lstat().st_mode)):
+        name = path.relative_to(folder)
+        if str(name) not in ("timestamp.txt", "submission_secret.txt"):
+            found.update(repr((os.fsencode(name), hashlib.sha256(path.read_bytes()).digest())).encode())
+    return found.hexdigest()
+
+
+def free(path):
+    """The path, or the first with a number behind it that is not taken."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem} ({number}){path.suffix}")
+    return free
