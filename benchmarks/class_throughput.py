@@ -3,6 +3,9 @@
     python benchmarks/class_throughput.py                        trivial code: 10, 100 and 1,000 submissions
     python benchmarks/class_throughput.py --typical --sizes 10 100     the solution of a lesson: its tests take a second
     python benchmarks/class_throughput.py --cluster --typical    one against two workers of a Dask cluster
+    python benchmarks/class_throughput.py --cluster --waiting    the same where submissions wait: how well the workers are kept busy
+
+On a machine with two cores, two workers that compute share these with the grader that feeds them, which one worker leaves a core to.
 
 Every submission differs from the others. nbgrader is measured before and after each of our runs, on a few submissions: it grades one after
 the other, so that its rate does not depend on how many there are. Whole processes are timed, their start included; the rate without it
@@ -27,17 +30,18 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).parents[1]
-TYPICAL = "05_conv_backward"
+TYPICAL, WAITS = "05_conv_backward", 0.1  # seconds of a call, of which a submission has eight
 ENV = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
 STOCK_CONFIG = 'c = get_config()\nc.CourseDirectory.course_id = "stock"\n'
 
 
-def trivial():
-    """A notebook with four tests of a function that does next to nothing."""
+def trivial(waits=0.0):
+    """A notebook with four tests of a function that does next to nothing, or waits so many seconds."""
     marks = {"schema_version": 3, "task": False, "grade": False, "solution": False, "locked": True}
+    wait = f"    import time\n    time.sleep({waits})\n" if waits else ""
     cells = [
         (
-            "def square(x):\n    ### BEGIN SOLUTION\n    return x * x\n    ### END SOLUTION",
+            f"def square(x):\n    ### BEGIN SOLUTION\n{wait}    return x * x\n    ### END SOLUTION",
             "square",
             {"solution": True, "locked": False},
         )
@@ -214,16 +218,10 @@ def cluster(parent, name, nb, n, rounds=3):
         f"a submission took {longer:.2f} times as long with the other worker beside it; "
         f"the workers had one in hand {shares[0]:.0%} and {shares[1]:.0%} of the time"
     )
-    ratios = side_by_side(parent, name, nb, n)
-    print(
-        f"two graders that share nothing, each with a core of its own: {statistics.median(ratios):.2f} (in turn: "
-        + ", ".join(f"{ratio:.2f}" for ratio in ratios)
-        + ")"
-    )
 
 
 def side_by_side(parent, name, nb, n, rounds=3):
-    """How long a grader with one core takes beside another that has the other core: alone / beside it, in turn."""
+    """Print how long a grader with one core takes beside another that has the other core: alone / beside it, in turn."""
     folders = [course(parent / f"alone{i}", name, nb, (ROOT / "nbgrader_config.py").read_text()) for i in range(2)]
     for folder in folders:
         submissions(folder / "class", name, nb, n)
@@ -249,20 +247,28 @@ def side_by_side(parent, name, nb, n, rounds=3):
         return max(report["seconds"] for report in reports)
 
     seconds(folders)
-    return [seconds(folders[:1]) / seconds(folders) for _ in range(rounds)]
+    ratios = [seconds(folders[:1]) / seconds(folders) for _ in range(rounds)]
+    print(
+        f"two graders that share nothing, each with a core of its own: {statistics.median(ratios):.2f} (in turn: "
+        + ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        + ")"
+    )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--typical", action="store_true")
+    parser.add_argument("--waiting", action="store_true")
     parser.add_argument("--cluster", action="store_true")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--stock", type=int, default=10, help="submissions on which nbgrader is measured")
     args = parser.parse_args()
-    name, nb = typical() if args.typical else trivial()
+    name, nb = typical() if args.typical else trivial(WAITS if args.waiting else 0)
     with tempfile.TemporaryDirectory() as parent:
         if args.cluster:
             cluster(Path(parent), name, nb, args.sizes[0])
+            if not args.waiting:
+                side_by_side(Path(parent), name, nb, args.sizes[0])
         else:
             throughput(Path(parent), name, nb, args.sizes, args.stock)
 
