@@ -337,11 +337,9 @@ def describe(error, source=""):
     """An exception as [names of its built-in classes, message, traceback text]."""
     names = [c.__name__ for c in type(error).__mro__ if c.__module__ == "builtins" and c not in (object, BaseException)]
     try:
-        message = str(error)[:2000]
+        message = _worded(error)[:2000]
     except Exception:
         message = ""
-    if isinstance(error, SyntaxError) and isinstance(error.msg, str) and isinstance(error.lineno, int):
-        message = f"{error.msg[:2000]} (line {error.lineno})"  # without the name that IPython gives a cell
     if type(error).__module__ != "builtins" and type(error).__name__ not in names:  # numpy has a MemoryError of its own
         message = f"{type(error).__name__}: {message}"
     try:
@@ -353,6 +351,13 @@ def describe(error, source=""):
     except Exception:
         lines = []
     return [names or ["Exception"], message, "\n".join(lines)]
+
+
+def _worded(error):
+    """What an exception says; a SyntaxError without the name that IPython gives a cell."""
+    if isinstance(error, SyntaxError) and isinstance(error.msg, str) and isinstance(error.lineno, int):
+        return f"{error.msg} (line {error.lineno})"
+    return str(error)
 
 
 def run_submission(sock, shell, folder, limits, isolate):

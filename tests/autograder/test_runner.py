@@ -529,7 +529,7 @@ def test_a_name_that_is_missing_is_told_without_a_word_of_the_graders(grade):
     ("code", "says"),
     [
         ("while True: pass\ndef f(x):\n    return x", "The cell took more than"),
-        ("def f(x)\n    return x", "SyntaxError"),
+        ("def f(x)\n    return x", "SyntaxError: expected ':' (line 1)"),
         ("f = undefined", "NameError"),
         ("import os\ndef f(x): return x\nos._exit(0)", "ended the process"),
     ],
