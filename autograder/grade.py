@@ -33,7 +33,7 @@ from sqlalchemy.exc import OperationalError, SAWarning
 from tqdm import tqdm
 from traitlets.config import Config, PyFileConfigLoader
 
-from autograder import batch, execute, grades_csv, intake, overlay, pages, task
+from autograder import batch, execute, grades_csv, intake, overlay, pages, scores, task
 from autograder.graded import STOPS, what_was_wrong
 from autograder.problem import Problem
 from autograder.record import OpenGradebook, Recorder
@@ -117,7 +117,7 @@ class Known:
     def __init__(self, said):
         self.hash, self.due = digest(json.dumps(said)), said["due"]
         reached = sum(score for score, _, _ in said["grades"].values())
-        self.score = max(0.0, reached - (said["penalty"] or 0))  # what counts
+        self.score = scores.counted(reached, said["penalty"])
         self.points = sum(points for _, points, _ in said["grades"].values())
         self.to_mark = sum(points for _, points, waits in said["grades"].values() if waits)
 

@@ -7,6 +7,7 @@ from nbgrader.api import Gradebook, SubmittedAssignment
 from sqlalchemy import select
 
 from autograder.roster import marked
+from autograder.scores import counted
 
 STUDENT = "last_name", "first_name", "email"
 SUBMISSION = "timestamp", "raw_score", "late_submission_penalty", "score"
@@ -27,6 +28,6 @@ def text(gradebook: Gradebook) -> str:
             row = about | {"student_id": student.id} | {name: getattr(student, name) for name in STUDENT}
             if (lesson.id, student.id) in handed_in:
                 when, score, penalty = handed_in[lesson.id, student.id]
-                row |= dict(zip(SUBMISSION, (when, score, penalty, max(0.0, score - penalty)), strict=True))
+                row |= dict(zip(SUBMISSION, (when, score, penalty, counted(score, penalty)), strict=True))
             writer.writerow({name: marked(str(value)) for name, value in row.items() if value is not None})
     return out.getvalue()

@@ -73,11 +73,16 @@ class Submission:
     def share(self) -> float:
         """Of the points that are given so far, the share reached."""
         given = self.points - self.waiting
-        return max(0.0, min(1.0, (self.score - self.penalty) / given)) if given > 0 else 0.0
+        return min(1.0, self.total / given) if given > 0 else 0.0
 
     @property
     def total(self) -> float:
-        return max(0.0, self.score - self.penalty)
+        return counted(self.score, self.penalty)
+
+
+def counted(score: float, penalty: float | None) -> float:
+    """What counts of a score, as nbgrader has it: late work loses no more than it has."""
+    return max(0.0, score - (penalty or 0))
 
 
 def of(gradebook: Gradebook, lesson: str, record=()) -> list[Submission]:
