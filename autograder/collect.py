@@ -82,11 +82,11 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
             deadline = None
     place, file = output / "collected" / lesson, output / "collected" / f"{lesson}.csv"
     place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".staging-", dir=place) as staging:
+    with tempfile.TemporaryDirectory(prefix=".staging-", dir=place) as folder:
         notebooks, before = {path.name for path in released.glob("*.ipynb")}, read(file)
         settling = Settling(output, lesson, deadline, before)
-        stage = Staging(Path(staging), lesson, notebooks, overlay.labels(released.parent))
-        reading = _Reading(lesson, notebooks, zone, students, stage, settling, before)
+        staging = Staging(Path(folder), lesson, notebooks, overlay.labels(released.parent))
+        reading = _Reading(lesson, notebooks, zone, students, staging, settling, before)
         for source in sources:
             reading.read(Path(source), form)
         lines = settling.settle()
@@ -110,7 +110,7 @@ def _due(text, zone):
         when = None
     if when is None or ":" not in text:  # a day alone would be its first second
         raise Problem(f"The due date {text!r} cannot be read; write it with its time, as '2026-11-21 23:59'.")
-    return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(UTC).replace(tzinfo=None)
+    return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(UTC).replace(tzinfo=None, microsecond=0)
 
 
 class _Reading:
@@ -227,7 +227,7 @@ class _Reading:
                 student, "unreadable", staged, staged.why_not + (f" It is kept in {kept}." if kept else "")
             )
         else:
-            self.settling.attempts.setdefault(student, []).append(staged)
+            self.settling.add(student, staged)
 
 
 def _made(attempt):

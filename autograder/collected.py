@@ -40,11 +40,11 @@ def record(path: Path, lines: list[Found], students: roster.Roster, sources=()) 
     was mended if it is not wrong any more.
     """
     seen = {_same(line) for line in lines}
-    replaced = {(line.student, line.submitted) for line in lines if line.state == "older" and not line.key}
+    settled = {line.student for line in lines if _counts(line)}
     for line in read(path):
-        moved = line.state in ("taken", "unchanged", "unreadable") and (line.student, line.submitted) in replaced
+        replaced = _counts(line) and line.student in settled
         mended = line.state in WRONG and line.origin.partition("/")[0] in sources
-        if line.state != "missing" and _same(line) not in seen and not moved and not mended:
+        if line.state != "missing" and _same(line) not in seen and not replaced and not mended:
             lines.append(line)
     there = {line.student for line in lines}
     lines += [Found(s.id, "missing", sentence="Nothing was handed in.") for s in students.students if s.id not in there]
@@ -74,9 +74,9 @@ def read(path: Path) -> list[Found]:
     ]
 
 
-def late_by_unknown(lines) -> set[str]:
-    """The students of whom the system says that they were late, and not by how much; what counts is a second."""
-    return {line.student for line in lines if line.late == "yes" and not line.submitted}
+def _counts(line):
+    """Whether it is about what is graded: one line of a student's is."""
+    return line.state in ("taken", "unchanged") or ZERO in line.sentence
 
 
 def _same(line):

@@ -43,19 +43,19 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
         raise Problem(
             "--template, --column and --of are for the file of a system; say whose with --form canvas, moodle or brightspace."
         )
-    name = f"{lessons[0]}-grades.csv" if len(lessons or ()) == 1 else "grades.csv"  # of form csv
     gradebook, lessons = scores.graded(output / "gradebook.db", lessons)
     folder = output / "exported"
     folder.mkdir(parents=True, exist_ok=True)
     said = []
     records = {lesson: read_record(output / "collected" / f"{lesson}.csv") for lesson in lessons}
     with gradebook:
-        classes = {lesson: scores.of(gradebook, lesson, records[lesson]) for lesson in lessons}
+        classes = {lesson: scores.of(gradebook, lesson) for lesson in lessons}
         known = [
             [s.id, *(plain(about or "") for about in (s.last_name, s.first_name, s.email))] for s in gradebook.students
         ]
     if form == "csv":
         rows = [HEAD, *(row for lesson in lessons for row in _plain_rows(lesson, classes[lesson], known, raw))]
+        name = f"{lessons[0]}-grades.csv" if len(lessons) == 1 else "grades.csv"
         said.append(f"Grades {_write(folder / name, rows)}")
     elif template is not None and len(lessons) != 1:
         raise Problem(f"A template is for one lesson, but {len(lessons)} were asked for: {', '.join(lessons)}.")

@@ -33,7 +33,7 @@ from sqlalchemy.exc import OperationalError, SAWarning
 from tqdm import tqdm
 from traitlets.config import Config, PyFileConfigLoader
 
-from autograder import batch, execute, grades_csv, intake, overlay, pages, scores, task
+from autograder import batch, execute, grades_csv, intake, overlay, pages, scores, stamps, task
 from autograder.graded import STOPS, what_was_wrong
 from autograder.problem import Problem
 from autograder.record import OpenGradebook, Recorder
@@ -333,6 +333,8 @@ class Grading:
     def _record(self, handed, key, result):
         """Put a result into the gradebook; yields the call that makes its page."""
         self.store.clear_mark(handed.student, handed.lesson)
+        deadline = self.gradebook.find_assignment(handed.lesson).duedate
+        stamps.follow(self.output / "submitted" / handed.student / handed.lesson, deadline)
         try:
             self.recorder.record(handed.student, handed.lesson, result["notebook"])
         except NbGraderException:
@@ -532,7 +534,7 @@ def summary(report) -> str:
     if ran:
         parts[0] += f", {report['slots']} at a time (their code and tests: {duration(report['core_seconds'])})"
     if graded > ran:
-        parts.append(f"{graded - ran:,} of them had the same work as another, or as before")
+        parts.append(f"for {graded - ran:,} of them the same work had been run already")
     if report["unchanged"]:
         parts.append(f"{report['unchanged']:,} had not changed")
     if report["attention"]:
@@ -542,7 +544,8 @@ def summary(report) -> str:
 
 def check_lessons(course: Path, lessons, isolate=True) -> int:
     """Grade each lesson's own solution and its untouched release; 0 if they get all and none of the points that a test gives."""
-    names = lessons or sorted(p.parent.name for p in (course / "solutions").glob("*/*.ipynb"))
+    names_there = intake.lessons(course)
+    names = lessons or names_there
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         class_ = Path(folder) / "class"
@@ -550,9 +553,9 @@ def check_lessons(course: Path, lessons, isolate=True) -> int:
             for student, tree in (("solution", "solutions"), ("release", "notebooks")):
                 path = course / tree / lesson / f"{lesson}.ipynb"
                 if not path.exists():
-                    there = any((course / "solutions").glob(f"{lesson}*"))
+                    known = lesson in names_there or (course / "solutions" / f"{lesson}.py").exists()
                     raise (
-                        Problem(f"{path} is missing; run `make build`.") if there else intake.no_lesson(lesson, course)
+                        Problem(f"{path} is missing; run `make build`.") if known else intake.no_lesson(lesson, course)
                     )
                 (class_ / student / lesson).mkdir(parents=True)
                 shutil.copy(path, class_ / student / lesson)

@@ -29,8 +29,13 @@ class Handed:
 
 def no_lesson(lesson: str, course: Path) -> Problem:
     """What is wrong where somebody names a lesson that there is not."""
-    known = sorted({path.parent.name for path in (course / "solutions").glob("*/*.ipynb")})
-    return Problem(f"There is no lesson {lesson!r} in {course / 'solutions'}; there are: {', '.join(known) or 'none'}.")
+    known = ", ".join(lessons(course)) or "none"
+    return Problem(f"There is no lesson {lesson!r} in {course / 'solutions'}; there are: {known}.")
+
+
+def lessons(course: Path) -> list[str]:
+    """The names of a course's lessons."""
+    return sorted({path.parent.name for path in (course / "solutions").glob("*/*.ipynb")})
 
 
 def find(submissions: Path, lessons, only=None) -> tuple[list[Handed], list[str]]:

@@ -58,7 +58,7 @@ def _number(value):
 def _lesson(gradebook, course, output, to, lesson):
     """All that the template needs to say of one lesson."""
     record = read_record(output / "collected" / f"{lesson}.csv")
-    submissions = scores.of(gradebook, lesson, record)
+    submissions = scores.of(gradebook, lesson)
     exercises, stubs, title = _exercises(course, lesson, submissions)
     place = {cell: exercise.name for exercise in exercises for cell in exercise.cells}
     looks = look_at_all([output / "autograded" / one.student / lesson for one in submissions], place, stubs)

@@ -7,9 +7,8 @@ from pathlib import Path
 from nbgrader.api import Gradebook
 from sqlalchemy import text
 
-from autograder import known_ids
+from autograder import known_ids, stamps
 from autograder.archive import plain
-from autograder.collected import late_by_unknown
 from autograder.problem import Problem
 from autograder.store import Store
 from autograder.wording import lateness
@@ -39,9 +38,6 @@ join submitted_assignment on submitted_notebook.assignment_id = submitted_assign
 join assignment on submitted_assignment.assignment_id = assignment.id
 order by assignment.name
 """
-
-
-NOT_KNOWN = "not known by how much"
 
 
 @dataclass
@@ -85,9 +81,8 @@ def counted(score: float, penalty: float | None) -> float:
     return max(0.0, score - (penalty or 0))
 
 
-def of(gradebook: Gradebook, lesson: str, record=()) -> list[Submission]:
-    """The submissions of a lesson, by student. record: the lines of `collected/LESSON.csv`."""
-    late = late_by_unknown(record)
+def of(gradebook: Gradebook, lesson: str) -> list[Submission]:
+    """The submissions of a lesson, by student."""
     found, notebooks, ids = {}, set(), known_ids.of_all(gradebook)
     for row in gradebook.db.execute(text(GRADES), {"lesson": lesson}):
         (
@@ -116,10 +111,9 @@ def of(gradebook: Gradebook, lesson: str, record=()) -> list[Submission]:
             one = found[student] = Submission(student, name, first, last, plain(email or ""), lms_id or "")
             theirs = ids.get(student, {})
             one.sis = tuple(next(iter(theirs.get(kind, ())), "") for kind in known_ids.SIS)
-            if student in late:  # the gradebook's time is only behind the deadline
-                one.late = NOT_KNOWN
-            else:
-                one.submitted, one.late = _time(when), _late(_time(when), _time(due), _time(extension))
+            one.submitted, one.late = _time(when), _late(_time(when), _time(due), _time(extension))
+            if stamps.late_by_unknown(one.submitted):
+                one.submitted, one.late = None, one.late and stamps.NOT_KNOWN
         if notebook not in notebooks:
             notebooks.add(notebook)
             one.penalty += penalty or 0

@@ -1,16 +1,16 @@
 """Which of a student's attempts counts: the newest, which goes to `submitted/`, the others aside; a line for each."""
 
+import glob
 import os
 import re
 import shutil
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
-from autograder import collected, roster
+from autograder import roster, stamps
 from autograder.collected import ZERO, Found
 from autograder.lms import Attempt
-from autograder.staging import Staged, digest, free, stamp
+from autograder.staging import Staged, digest, free
 from autograder.wording import lateness
 
 
@@ -23,28 +23,24 @@ class Settling:
         self.attempts = {}  # by student
         # by student, the line of what was collected before
         self.recorded = {line.student: line for line in before if line.state in ("taken", "unchanged")}
-        self.some_time = collected.late_by_unknown(before)
 
-    def _before(self, student):
-        """What an earlier run has put into `submitted/`."""
-        folder = self.output / "submitted" / student / self.lesson
-        if folder.is_symlink() or not folder.is_dir():
-            return None
-        attempt = Attempt("", "", late=student in self.some_time)
-        attempt.submitted = None if attempt.late else stamp(folder)
-        return Staged(attempt, folder, digest(folder))
+    def add(self, student: str, staged: Staged) -> None:
+        """One more attempt of a student's."""
+        self.attempts.setdefault(student, []).append(staged)
 
     def settle(self) -> list[Found]:
         """Put the newest of each student into `submitted/`, the others aside; all lines."""
-        for student in self.some_time:
-            if old := self._before(student):  # the deadline may be another one than when it was collected
-                self._write_stamp(old.folder, old)
+        for path in (self.output / "submitted").glob(f"*/{glob.escape(self.lesson)}/{stamps.NAME}"):
+            stamps.follow(path.parent, self.deadline)
         for student, staged in sorted(self.attempts.items()):
-            self._settle(student, staged)
+            newest = self._chosen(student, staged)
+            if newest is not None:
+                self._settle(student, newest)
         return self.lines
 
-    def _settle(self, student, new):
-        old, unique = self._before(student), {}
+    def _chosen(self, student, new):
+        """The newest of this time; None, with a line for each, where nothing tells."""
+        unique = {}
         for staged in sorted(new, key=lambda s: (s.attempt.submitted is None, s.attempt.submitted or 0)):
             unique.setdefault(staged.digest, staged)  # the same work handed in twice was done by the first time
         for staged in new:
@@ -60,25 +56,31 @@ class Settling:
                     f"there are {len(new)} submissions, and nothing says which is the newest: {', '.join(s.attempt.key for s in new)}. "
                     f"Leave the one that counts and collect again. It is kept in {kept}.",
                 )  # fmt: skip
-            return
+            return None
         for staged in new:
             if staged is not newest:
                 self.line(
                     student, "older", staged, f"A newer one was taken. It is kept in {self._older(staged, student)}."
                 )
+        return newest
+
+    def _before(self, student):
+        """What an earlier run has put into `submitted/`."""
+        folder = self.output / "submitted" / student / self.lesson
+        if folder.is_symlink() or not folder.is_dir():
+            return None
+        return Staged(Attempt("", "", submitted=stamps.read(folder)), folder, digest(folder))
+
+    def _settle(self, student, newest):
+        old = self._before(student)
         if old and old.digest == newest.digest:
             state = "unchanged"
-            earlier = (
-                not (old.attempt.submitted and newest.attempt.submitted)
-                or newest.attempt.submitted < old.attempt.submitted
-            )
-            if earlier or (student in self.recorded and self.recorded[student].key == newest.attempt.key):
-                newest.attempt.submitted = newest.attempt.submitted or old.attempt.submitted
-                self._write_stamp(old.folder, newest)
-            else:
+            if not self._tells_more(student, old.attempt.submitted, newest.attempt):
                 self.line(student, "older", newest, "It is the same as what was collected before, and that counts.")
                 self._stays(student, old)
                 return
+            self._set_time(newest.attempt, old.attempt.submitted)
+            stamps.write(old.folder, newest.attempt.submitted)
         elif (
             old
             and old.attempt.submitted
@@ -95,7 +97,8 @@ class Settling:
                 self.line(student, "older", old, f"A newer one was taken. It is kept in {self._older(old, student)}.")
             target = self.output / "submitted" / student / self.lesson
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._write_stamp(newest.folder, newest)
+            self._set_time(newest.attempt)
+            stamps.write(newest.folder, newest.attempt.submitted)
             newest.folder.chmod(0o755)
             os.replace(newest.folder, target)
             newest.folder = target
@@ -132,29 +135,40 @@ class Settling:
         staged.folder = target
         return target.relative_to(self.output)
 
-    def _write_stamp(self, folder, staged):
-        """timestamp.txt, from which nbgrader takes the time; where the system says `late` and not when, a second behind the deadline."""
-        when = staged.attempt.submitted
-        if when is None and staged.attempt.late and self.deadline:
-            when = self.deadline + timedelta(seconds=1)
-        if when is not None:
-            (folder / "timestamp.txt").write_text(f"{when:%Y-%m-%d %H:%M:%S} UTC\n")
+    def _tells_more(self, student, before, attempt):
+        """Whether the time that a system says now of the same work counts: that of the same hand-in, or an earlier or truer one."""
+        line = self.recorded.get(student)
+        if line and line.key.replace("_LATE_", "_") == attempt.key.replace("_LATE_", "_"):
+            return True
+        if attempt.submitted is None:
+            return not attempt.late or stamps.late_by_unknown(before)  # the same work again, late, is not late work
+        return before is None or stamps.late_by_unknown(before) or attempt.submitted < before
+
+    def _set_time(self, attempt, before=None):
+        """Where the system tells none: that of before, unless Canvas takes back that it was late, or that of late work."""
+        taken_back = attempt.form == "canvas" and not attempt.late and stamps.late_by_unknown(before)
+        if attempt.submitted is None and not taken_back:
+            attempt.submitted = before or (stamps.behind(self.deadline) if attempt.late else None)
 
     def _late(self, attempt):
+        if stamps.late_by_unknown(attempt.submitted):
+            return stamps.NOT_KNOWN
         if attempt.submitted and self.deadline:
             return lateness((attempt.submitted - self.deadline).total_seconds())
-        return "yes" if attempt.late else ""
+        return ""
 
     def _late_note(self, attempt):
-        if attempt.late and attempt.submitted is None:
-            say = "counted as one second" if self.deadline else "say when it was due with --due"
-            return f"Canvas says that it was late, and not by how much ({say}); a column `submitted` in the roster can tell."
-        return ""
+        if not stamps.late_by_unknown(attempt.submitted):
+            return ""
+        say = "a moment is counted" if self.deadline else "say when it was due with --due"
+        return (
+            f"Canvas says that it was late, and not by how much ({say}); a column `submitted` in the roster can tell."
+        )
 
     def line(self, student: str, state: str, staged: Staged, sentence: str = ""):
         """Say what became of an attempt."""
         a = staged.attempt
-        shown = f"{a.submitted:%Y-%m-%d %H:%M:%S}" if a.submitted else ""
+        shown = f"{a.submitted:%Y-%m-%d %H:%M:%S}" if a.submitted and not stamps.late_by_unknown(a.submitted) else ""
         late = self._late(a) if state in ("taken", "unchanged", "unreadable") else ""
         origin = f"{a.source}/{a.key}" if a.source else a.key
         if "." not in sentence.split(" ")[0]:  # the name of a file stays as it is

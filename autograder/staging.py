@@ -7,9 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbgrader.utils import parse_utc
-
-from autograder import archive, intake, lms, overlay
+from autograder import archive, intake, lms, overlay, stamps
 from autograder.archive import Refused, plain
 from autograder.lms import Attempt
 
@@ -48,7 +46,7 @@ class Staging:
         own_time = attempt.form in ("exchange", "nbgrader")
         for rest, entry in files:
             rest = self._named(rest)
-            if rest == "timestamp.txt" and not own_time:
+            if rest == stamps.NAME and not own_time:
                 continue  # a student's own word on when it was
             try:
                 content = entry.read()
@@ -63,7 +61,7 @@ class Staging:
             except (FileExistsError, NotADirectoryError):
                 notes.append(f"{rest}: a file and a folder have the same name; it was left out.")
         if attempt.form == "nbgrader":
-            attempt.submitted = attempt.submitted or stamp(folder)
+            attempt.submitted = attempt.submitted or stamps.read(folder)
         return self._looked_at(Staged(attempt, folder, "", notes=tuple(notes)))
 
     def _named(self, rest):
@@ -116,21 +114,12 @@ def _unzipped(files, notes):
     return out
 
 
-def stamp(folder):
-    """What timestamp.txt says."""
-    try:
-        path = folder / "timestamp.txt"
-        return parse_utc(path.read_text().strip()) if stat.S_ISREG(path.lstat().st_mode) else None
-    except (OSError, ValueError, OverflowError):
-        return None
-
-
 def digest(folder):
     """A text that differs where the files differ; when they were handed in is not among them."""
     found = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if stat.S_ISREG(p.lstat().st_mode)):
         name = path.relative_to(folder)
-        if str(name) not in ("timestamp.txt", "submission_secret.txt"):
+        if str(name) not in (stamps.NAME, "submission_secret.txt"):
             found.update(repr((os.fsencode(name), hashlib.sha256(path.read_bytes()).digest())).encode())
     return found.hexdigest()
 

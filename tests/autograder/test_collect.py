@@ -15,6 +15,7 @@ from traitlets.config import Config
 from autograder import cli
 from autograder.execute import configure
 from autograder.late import LatePenalty
+from autograder.stamps import NOT_KNOWN
 
 ROOT = Path(__file__).parents[2]
 LESSON = "squares"
@@ -87,6 +88,11 @@ def stamp(course, student):
     return path.read_text().strip() if path.exists() else None
 
 
+def behind(day):
+    """The time of what was late by nobody knows how much, where it was due at 23:59 on a day of November."""
+    return f"2026-11-{day} 23:59:00.000001 UTC"
+
+
 def inside(course):
     """Every file that exists now, outside the course too."""
     return {p for p in course.parent.rglob("*") if p.is_file() or p.is_symlink()}
@@ -147,8 +153,8 @@ def test_canvas(course, collect):
     assert taken(course, "ada") == "ada, second" and taken(course, "zoe") == "zoe"
     assert (course / "submitted" / "ada" / LESSON / "data.csv").read_text() == "1,2"
     rows = {(row["student"], row["state"]): row for row in lines(course)}
-    assert rows["ada", "taken"]["late"] == "yes" and "not by how much" in rows["ada", "taken"]["sentence"]
-    assert stamp(course, "ada") == "2026-11-20 23:59:01 UTC" and stamp(course, "zoe") is None
+    assert rows["ada", "taken"]["late"] == NOT_KNOWN and "not by how much" in rows["ada", "taken"]["sentence"]
+    assert stamp(course, "ada") == behind(20) and stamp(course, "zoe") is None
     older = course / rows["ada", "older"]["sentence"].partition("kept in ")[2].rstrip(".")
     assert nbformat.read(older / FILE, as_version=4).cells[0].source == "ada, first"
     assert code == 1 and "There is no notebook in it" in rows["bob", "unreadable"]["sentence"], said
@@ -626,20 +632,70 @@ def test_a_late_submission_loses_points_in_the_gradebook(course, collect, with_a
 
 
 def test_how_late_is_not_known_where_canvas_does_not_tell(course, collect, with_a_test, isolate, capsys):
+    def graded():
+        assert cli.main(["grade", LESSON, *([] if isolate else ["--no-sandbox"])]) == 0
+        assert cli.main(["export", LESSON]) == 0 and cli.main(["report", LESSON]) == 0
+        ada, _, zoe = csv.DictReader((course / "exported" / f"{LESSON}-grades.csv").open())
+        assert ada["submitted"] == "" and (zoe["late"], zoe["total"]) == ("", "10")
+        return ada["late"], ada["total"]
+
+    def due(day):
+        with Gradebook(f"sqlite:///{course}/gradebook.db", "cnn-by-hand") as gradebook:
+            gradebook.update_or_create_assignment(LESSON, duedate=f"2026-11-{day} 23:59")
+
     zip_ = zipped(course / "c.zip", {f"lovelaceada_LATE_11_5001_{FILE}": with_a_test, f"x_12_5002_{FILE}": with_a_test})
+    collect(zip_)
+    due(18)
+    assert graded() == (NOT_KNOWN, "8") and stamp(course, "ada") == behind(18)
     for day in (19, 21, 20):  # a deadline that was mistyped and mended
         collect(zip_, "--due", f"2026-11-{day} 23:59")
-        assert stamp(course, "ada") == f"2026-11-{day} 23:59:01 UTC" and stamp(course, "zoe") is None
+        assert stamp(course, "ada") == behind(day) and stamp(course, "zoe") is None
     collect(zipped(course / "z.zip", {f"rayburnsbob_13_6_{FILE}": with_a_test}), "--due", "2026-11-22 23:59")
-    assert stamp(course, "ada") == "2026-11-22 23:59:01 UTC"
     ada = next(row for row in lines(course) if row["student"] == "ada")
-    assert (ada["late"], ada["submitted"]) == ("yes", "")
-    assert cli.main(["grade", LESSON, *([] if isolate else ["--no-sandbox"])]) == 0
-    assert cli.main(["export", LESSON]) == 0 and cli.main(["report", LESSON]) == 0
-    ada, bob, _ = csv.DictReader((course / "exported" / f"{LESSON}-grades.csv").open())
-    assert (ada["late"], ada["submitted"], ada["total"]) == ("not known by how much", "", "8") and bob["late"] == ""
+    assert stamp(course, "ada") == behind(22) and (ada["late"], ada["submitted"]) == (NOT_KNOWN, "")
+    for day in (22, 15, 28):  # in Formgrader
+        due(day)
+        assert graded() == (NOT_KNOWN, "8")
     assert "not known by how much, loses 2 points" in (course / "report.html").read_text()
     capsys.readouterr()
+
+
+def _canvas(name, text):
+    return {f"lovelaceada_{name}_{FILE}": notebook(text)}
+
+
+def _brightspace(when, text):
+    return {f"11-2 - Ada Lovelace - {when}/{FILE}": notebook(text)}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "time", "late", "text"),
+    [
+        (_canvas("11_1", "a"), {"lovelaceada_LATE_11_2_report.pdf": b"%PDF"}, None, "", "a"),
+        (_canvas("LATE_11_1", "a"), _canvas("11_1", "a"), None, "", "a"),  # Canvas takes it back
+        (_canvas("11_1", "a"), _canvas("LATE_11_1", "a"), behind(20), NOT_KNOWN, "a"),  # or finds out
+        (_canvas("11_1", "a"), _canvas("LATE_11_2", "a"), None, "", "a"),  # the same work again
+        (_canvas("11_1", "a"), _canvas("LATE_11_2", "b"), behind(20), NOT_KNOWN, "b"),
+        (_canvas("LATE_11_1", "a"), _brightspace("Nov 22, 2026 1000 AM", "a"), "2026-11-22 10:00:00 UTC", "1 day 10 h", "a"),
+        (_canvas("LATE_11_1", "a"), _brightspace("Nov 22, 2026 1000 AM", "b"), "2026-11-22 10:00:00 UTC", "1 day 10 h", "b"),
+        (_canvas("LATE_11_1", "a"), _brightspace("Nov 19, 2026 1000 AM", "b"), behind(20), NOT_KNOWN, "a"),  # a draft
+        (_canvas("LATE_11_1", "a"), {f"rayburnsbob_13_6_{FILE}": notebook("b")}, behind(20), NOT_KNOWN, "a"),
+    ],
+)  # fmt: skip
+def test_one_line_says_what_counts_and_how_late_that_is(course, collect, first, second, time, late, text):
+    for files in (first, second, {f"x_12_9_{FILE}": notebook("z")}):
+        collect(zipped(course / "c.zip", files), "--due", "2026-11-20 23:59")
+        (course / "c.zip").unlink()
+    assert (stamp(course, "ada"), taken(course, "ada")) == (time, text)
+    counting = [row for row in lines(course) if row["student"] == "ada" and row["state"] in ("taken", "unchanged")]
+    assert [row["late"] for row in counting] == [late], counting
+
+
+def test_a_time_that_a_person_wrote_stays(course, collect):
+    collect(zipped(course / "c.zip", _canvas("LATE_11_1", "a")), "--due", "2026-11-20 23:59")
+    (course / "submitted" / "ada" / LESSON / "timestamp.txt").write_text("2026-11-23 08:00:00 UTC\n")
+    collect(zipped(course / "d.zip", {f"x_12_9_{FILE}": notebook("z")}), "--due", "2026-11-21 23:59")
+    assert stamp(course, "ada") == "2026-11-23 08:00:00 UTC"
 
 
 def test_what_was_mended_is_no_longer_wrong(course, collect):
