@@ -68,6 +68,10 @@ class Local:
             self._start()
             return self.pool.submit(call.function, *call.args)
 
+    def has_room(self, calls) -> bool:
+        """Whether one more call may be under way beside these."""
+        return len(calls) < 2 * self.slots
+
     def look(self):
         """Nothing can be missing here."""
 
@@ -139,6 +143,11 @@ class Cluster:
     def submit(self, call: Call) -> Future:
         return self.home.submit(call) if call.home else self.pool.submit(call.function, *call.args)
 
+    def has_room(self, calls) -> bool:
+        """As of `Local`; the calls for home do not keep the others from the workers, unless they pile up."""
+        at_home = sum(call.home for call in calls)
+        return max(at_home, len(calls) - at_home) < 2 * self.slots
+
     def look(self):
         """Raises Problem where the scheduler is gone, or all workers have been for a minute."""
         if self.client.status != "running":
@@ -161,13 +170,12 @@ def drive(pool, calls: Iterable[Call], more: deque, meanwhile: Callable[[], None
     """Yield (call, its result or the exception it raised) for all `calls`, and for those that are put into `more` meanwhile.
     `meanwhile` is called every second in which none is done.
 
-    A few calls are under way at a time, so that memory does not grow with their number; those for home do not keep the others from the
-    workers of a cluster. A call whose worker ends may be innocent: it is run again at the end with nothing beside it, and only who
-    ends a worker then comes back as WorkerDied.
+    A few calls are under way at a time, so that memory does not grow with their number. A call whose worker ends may be innocent: it is
+    run again at the end with nothing beside it, and only who ends a worker then comes back as WorkerDied.
     """
     calls, suspects, running = iter(calls), deque(), {}
     while True:
-        while more or _room(running.values(), 2 * pool.slots):
+        while more or pool.has_room(running.values()):
             call = more.popleft() if more else next(calls, None)
             if call is None:
                 break
@@ -199,12 +207,6 @@ def drive(pool, calls: Iterable[Call], more: deque, meanwhile: Callable[[], None
             else:
                 call.tries = 1
                 suspects.append(call)
-
-
-def _room(calls, most):
-    """Whether one more may be under way: of those for home as many as of the others, before it is full."""
-    at_home = sum(call.home for call in calls)
-    return max(at_home, len(calls) - at_home) < most
 
 
 def cores() -> int:

@@ -15,11 +15,11 @@ def load(gradebook, students: roster.Roster) -> roster.Roster:
     """
     known, others = {row.id: row for row in gradebook.db.query(Row)}, known_ids.of_all(gradebook)
     students = students.known_as({id_: {row.email, *_every(others, id_)} for id_, row in known.items()})
-    if twice := _twice(students.students, known):
+    if otherwise := _known_otherwise(students, known, others):
         raise Problem(
-            f"Nothing was collected: {many(len(twice), 'student')} of the roster may be known to the gradebook by another id: {some(twice, 5)}. "
-            "If they are the same people, give the roster a column `student_id` with the gradebook's ids; if not, let an `email` of each tell them apart; "
-            "an id that is too much goes with `nbgrader db student remove ID`."
+            f"Nothing was collected: {many(len(otherwise), 'student')} of the roster may be known to the gradebook by another id: "
+            f"{some(otherwise, 5)}. If they are the same people, add a column `student_id` with the gradebook's ids to the roster; "
+            "if they are not, add a line with the gradebook's id for each of those."
         )
     for student in students.students:
         row = known.get(student.id)
@@ -39,19 +39,20 @@ def load(gradebook, students: roster.Roster) -> roster.Roster:
     return students
 
 
-def _twice(students, known):
-    """New students by whose name the gradebook knows somebody who is not in the list, where no email tells them apart."""
-    listed, by_name = {student.id for student in students}, {}
+def _known_otherwise(students, known, others):
+    """Who of a list is new to the gradebook, while it knows somebody of that name who is not in the list; emails may tell them apart."""
+    listed, by_name = {student.id for student in students.students}, {}
     for row in known.values():
-        if row.id not in listed:
-            by_name.setdefault(roster.squeezed(f"{row.first_name or ''} {row.last_name or ''}"), []).append(row)
-    return [
-        f"{student.name} ({student.id}, and {row.id} there)"
-        for student in students
-        if student.id not in known and roster.squeezed(student.name)
-        for row in by_name.get(roster.squeezed(f"{student.first_name} {student.last_name}"), ())
-        if not (student.email and row.email) or student.email.casefold() == row.email.casefold()
-    ]
+        for name in _student(row, others).names or {roster.squeezed(row.id)}:
+            if row.id not in listed:
+                by_name.setdefault(name, {})[row.id] = row
+    found = {}
+    for student in students.students:
+        if student.id not in known:
+            for row in (row for name in student.names for row in by_name.get(name, {}).values()):
+                if not (student.email and row.email):  # equal ones have met already
+                    found[student.id, row.id] = f"{student.name} ({student.id}, and {row.id} there)"
+    return list(found.values())
 
 
 def _every(others, id_):
@@ -59,20 +60,13 @@ def _every(others, id_):
     return set().union(*others.get(id_, {}).values())
 
 
-def kept(gradebook):
+def of(gradebook) -> roster.Roster:
     """The roster that the gradebook holds since an earlier time; empty where it knows ids alone."""
-    rows = [row for row in gradebook.db.query(Row) if row.first_name or row.last_name or row.email]
-    every, others = (gradebook.db.query(Row) if rows else []), known_ids.of_all(gradebook)
-    return roster.Roster(
-        [
-            roster.Student(
-                r.id,
-                r.first_name or "",
-                r.last_name or "",
-                r.email or "",
-                r.lms_user_id or "",
-                others=_every(others, r.id),
-            )
-            for r in every
-        ]
-    )
+    rows, others = list(gradebook.db.query(Row)), known_ids.of_all(gradebook)
+    known = any(row.first_name or row.last_name or row.email for row in rows)
+    return roster.Roster([_student(row, others) for row in rows] if known else [])
+
+
+def _student(row, others):
+    about = (value or "" for value in (row.first_name, row.last_name, row.email, row.lms_user_id))
+    return roster.Student(row.id, *about, others=_every(others, row.id))

@@ -5,6 +5,7 @@ import difflib
 import gc
 import os
 import re
+import select
 import signal
 import sys
 from pathlib import Path
@@ -124,7 +125,7 @@ def main(argv=None):
         return 1
     except OSError as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
-            return 1
+            return _quietly()
         where = f" ({error.filename})" if error.filename else ""
         print(
             f"autograder: {error.strerror}{where}. Nothing that was graded before is lost; mend this and run the command again.",
@@ -157,13 +158,21 @@ def _refuse(command, unknown):
 
 
 def _nobody_reads():
-    """Whether what we print goes nowhere, as when `head` has seen enough; nothing more is written there then."""
+    """Whether what we print goes nowhere, as when `head` has seen enough."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), select.POLLOUT)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+    except (AttributeError, OSError, ValueError):  # Windows has no poll, and a test no file
+        return False
+
+
+def _quietly():
+    """Write nothing more to the standard output; the exit status."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return 1
 
 
 def _positive(text):
@@ -290,6 +299,8 @@ COMMANDS = {
 def script():
     """The command: `main`, and then no more interrupts, since all is done and a thread that ends would complain of one."""
     code = main()
+    if _nobody_reads():
+        code = _quietly()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()  # or Python would take a second to look through all that was imported, and end nothing sooner
     sys.exit(code)

@@ -71,7 +71,7 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
     with Gradebook(
         config.CourseDirectory.db_url, config.CourseDirectory.get("course_id", "default_course")
     ) as gradebook:
-        students = roster.read(roster_file, zone) if roster_file else class_list.kept(gradebook)
+        students = roster.read(roster_file, zone) if roster_file else class_list.of(gradebook)
         if roster_file:
             students = class_list.load(gradebook, students)
         if due is not None:

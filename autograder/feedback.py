@@ -110,7 +110,7 @@ def configure(c):
     c.HTMLExporter.preprocessors = [ShortCode]
     c.FeedbackExporter.preprocessors = [ShortCode, Digest]
     c.GenerateFeedback.exporter_class = FeedbackExporter
-    c.FeedbackExporter.optimistic_validation = True  # once, and not after every step
+    c.FeedbackExporter.optimistic_validation = True  # a notebook is checked when all steps are done, not after each
     c.FeedbackExporter.template_name = "offline"
     c.FeedbackExporter.extra_template_basedirs = [ours]
     c.FeedbackExporter.extra_template_paths = [ours]

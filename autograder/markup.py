@@ -134,7 +134,8 @@ def _made(text):
 
 
 # the instructor's words and tests are the same on every page of a class
-_kept, _kept_code = functools.lru_cache(500)(_made), functools.lru_cache(500)(_coloured)
+_kept_prose = functools.lru_cache(500)(_made)
+_kept_code = functools.lru_cache(100)(_coloured)  # of which HTML is ten times as long
 
 
 @pass_context
@@ -146,7 +147,7 @@ def prose(context, text: str) -> str:
         if len(text) > PROSE_CHARS:
             raise _TooLong
         with _within(min(left, CELL_SECONDS)):
-            return _kept(text) if len(text) < KEPT_CHARS else _made(text)
+            return _kept_prose(text) if len(text) < KEPT_CHARS else _made(text)
     except (_TooLong, RecursionError, ValueError):
         return f"<pre>{html.escape(text)}</pre>"
     finally:

@@ -62,6 +62,12 @@ class Student:
     def name(self) -> str:
         return self.full or f"{self.first_name} {self.last_name}".strip()
 
+    @property
+    def names(self) -> set[str]:
+        """The name in both orders, squeezed."""
+        first, last = self.first_name, self.last_name
+        return {squeezed(name) for name in (self.name, f"{first} {last}", f"{last} {first}")} - {""}
+
 
 class Roster:
     """The students of a class, to be found by whatever an export says of them."""
@@ -118,11 +124,7 @@ def _keys(student):
     keys = {("id", _fold(value)) for value in {student.id, student.email, *student.others} if value}
     if student.lms_id:
         keys.add(("lms", student.lms_id))
-    first, last = student.first_name, student.last_name
-    keys |= {
-        ("name", squeezed(name)) for name in (student.name, f"{first} {last}", f"{last} {first}") if squeezed(name)
-    }
-    return keys
+    return keys | {("name", name) for name in student.names}
 
 
 def _fold(text):

@@ -355,7 +355,7 @@ def describe(error, source=""):
 
 def _worded(error):
     """What an exception says; a SyntaxError without the name that IPython gives a cell."""
-    if isinstance(error, SyntaxError) and isinstance(error.msg, str) and isinstance(error.lineno, int):
+    if type(error) in (SyntaxError, IndentationError, TabError) and (type(error.msg), type(error.lineno)) == (str, int):
         return f"{error.msg} (line {error.lineno})"
     return str(error)
 

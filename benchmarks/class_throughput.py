@@ -5,7 +5,7 @@
     python benchmarks/class_throughput.py --cluster --typical    one against two workers of a Dask cluster
     python benchmarks/class_throughput.py --cluster --waiting    the same where submissions wait: how well the workers are kept busy
 
-On a machine with two cores, two workers that compute share these with the grader that feeds them, which one worker leaves a core to.
+With two cores, two workers that compute have no core left for the grader that feeds them and makes pages; one worker has.
 
 Every submission differs from the others. nbgrader is measured before and after each of our runs, on a few submissions: it grades one after
 the other, so that its rate does not depend on how many there are. Whole processes are timed, their start included; the rate without it
@@ -30,13 +30,13 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).parents[1]
-TYPICAL, WAITS = "05_conv_backward", 0.1  # seconds of a call, of which a submission has eight
+TYPICAL, WAITS = "05_conv_backward", 0.1  # seconds
 ENV = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
 STOCK_CONFIG = 'c = get_config()\nc.CourseDirectory.course_id = "stock"\n'
 
 
 def trivial(waits=0.0):
-    """A notebook with four tests of a function that does next to nothing, or waits so many seconds."""
+    """A notebook with four tests that call a function twice; it does next to nothing, or waits so many seconds."""
     marks = {"schema_version": 3, "task": False, "grade": False, "solution": False, "locked": True}
     wait = f"    import time\n    time.sleep({waits})\n" if waits else ""
     cells = [
@@ -216,7 +216,7 @@ def cluster(parent, name, nb, n, rounds=3):
     ]
     print(
         f"a submission took {longer:.2f} times as long with the other worker beside it; "
-        f"the workers had one in hand {shares[0]:.0%} and {shares[1]:.0%} of the time"
+        f"one worker had one in hand {shares[0]:.0%} of the time, each of two {shares[1]:.0%}"
     )
 
 
@@ -257,8 +257,9 @@ def side_by_side(parent, name, nb, n, rounds=3):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--typical", action="store_true")
-    parser.add_argument("--waiting", action="store_true")
+    code = parser.add_mutually_exclusive_group()
+    code.add_argument("--typical", action="store_true")
+    code.add_argument("--waiting", action="store_true")
     parser.add_argument("--cluster", action="store_true")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--stock", type=int, default=10, help="submissions on which nbgrader is measured")

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -479,7 +480,7 @@ def test_the_culprit_that_ends_workers_is_found():
 
 def test_while_none_is_done_the_bar_goes_on():
     future = batch.Future()
-    pool = SimpleNamespace(slots=1, submit=lambda call: future, look=lambda: None)
+    pool = SimpleNamespace(submit=lambda call: future, look=lambda: None, has_room=lambda calls: not calls)
     call = batch.Call("slow", gentle, (1,))
     assert list(batch.drive(pool, [call], batch.deque(), lambda: future.set_result(2))) == [(call, 2)]
 
@@ -500,6 +501,7 @@ def test_pages_at_home_keep_no_work_from_the_workers_and_do_not_pile_up(quick, p
     under_way, more = [], batch.deque()
     calls = [batch.Call(i, gentle, (i,)) for i in range(99)]
     pool = SimpleNamespace(slots=2, submit=submit, look=lambda: None)
+    pool.has_room = partial(batch.Cluster.has_room, pool)
     with pytest.raises(TimeoutError):
         for call, _ in batch.drive(pool, calls, more, enough):
             more.append(batch.Call(call.about, gentle, (), home=True))

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -350,6 +351,25 @@ def test_a_zero_says_why(course, grade):
 def test_an_unknown_lesson_is_named_with_the_known_ones(course, grade):
     code, said = grade(lesson="cubes")
     assert code == 1 and "no lesson 'cubes'" in said and "squares" in said
+
+
+@pytest.mark.parametrize("lesson", ["cubes", "/tmp", "../squares", "squ", "05*", ""])
+def test_no_other_word_is_taken_for_a_lesson(course, monkeypatch, capsys, lesson):
+    monkeypatch.chdir(course)
+    assert cli.main(["check", lesson]) == 1
+    assert f"There is no lesson {lesson!r} in {course / 'solutions'}; there are: squares." in capsys.readouterr().err
+
+
+def test_nothing_is_said_to_who_does_not_read(course):
+    """As `head` when it has seen enough."""
+    for unbuffered in ("", "1"):
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered}
+        reader, writer = os.pipe()
+        os.close(reader)
+        command = [sys.executable, "-m", "autograder", "doctor", "--isolation"]
+        found = subprocess.run(command, cwd=course, env=env, stdout=writer, stderr=subprocess.PIPE, text=True)
+        os.close(writer)
+        assert (found.returncode, found.stderr) == (1, ""), found.stderr
 
 
 def test_a_full_disk_loses_nothing(course, grade, monkeypatch):

@@ -539,6 +539,19 @@ def test_a_name_whose_cell_failed_is_told_with_what_went_wrong(grade, code, says
     assert message.startswith("`f` is not defined in the notebook: its cell failed.") and says in message
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "error = SyntaxError('x'); error.lineno = 10**5000; raise error",
+        "raise type('Odd', (SyntaxError,), {'msg': property(lambda self: 1 / 0)})('x')",
+        "error = SyntaxError(); error.msg = type('Long', (str,), {'__getitem__': lambda *_: 50_000_000 * 'x'})(); raise error",
+    ],
+)
+def test_an_odd_syntax_error_is_one(grade, line):
+    _, result = grade(f"def f(x):\n    {line}", "try: f(1)\nexcept SyntaxError: pass\nelse: raise AssertionError")
+    assert result.score == 1, result.message
+
+
 def test_a_loop_in_the_place_of_a_function_is_told_as_a_loop(runner, isolate):
     cells = [
         Cell("f", "run", "while True: pass"), Cell("t.names", "run", "", quiet=True), Cell("t", "test", "f(1)", points=1),

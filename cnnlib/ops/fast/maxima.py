@@ -9,7 +9,7 @@ On the way back the chain is undone from its end: the last winner takes its grad
 the one before. A gradient is multiplied by 0 or 1, as in `masked`: nothing is asked, and an infinite one does no harm.
 
 NaN wins against every number, but is larger than none. So the comparisons count only where the result has no NaN; where
-it has, they are repeated in the plain way's words. Images are taken so many at a time as fit into the cache.
+it has, they are repeated in the plain way's words.
 """
 
 from functools import lru_cache
@@ -18,8 +18,7 @@ import numpy as np
 
 from .._masks import bits
 from .memory import channels_first, channels_last, scratch
-
-PIECE = 1 << 21  # bytes of some images
+from .sweep import by_rows_then_columns, directions, pieces
 
 
 def forward(x, down, along):
@@ -41,17 +40,6 @@ def forward(x, down, along):
 def largest(x, down, along):
     """out alone, where nobody will ask who won: half of the work."""
     return channels_first(by_rows_then_columns(channels_last(x), *directions(down, along), _maxima))
-
-
-def by_rows_then_columns(x, down, along, reduce):
-    """(N, OH, OW, C) of x (N, H, W, C): what `reduce(x, direction, out)` makes of every row's windows, and then of these."""
-    n, height, _, c = x.shape
-    out = np.empty((n, down.windows, along.windows, c), x.dtype)
-    for some in pieces(x):
-        rows = scratch("rows", (len(x[some]), height, along.windows, c), x.dtype)
-        reduce(x[some], along, rows)
-        reduce(rows, down, out[some])
-    return out
 
 
 def backward(dout, down, along, wins):
@@ -154,17 +142,6 @@ def _first_meetings(direction):
         end = start + (direction.windows - outside - 1) * direction.stride + 1
         pairs.append(((*before, slice(outside, None)), (*before, slice(start, end, direction.stride))))
     return tuple(pairs)
-
-
-@lru_cache
-def directions(*by_axis):
-    """The same where the channels are last."""
-    return tuple(direction._replace(axis=direction.axis - 1) for direction in by_axis)
-
-
-def pieces(x):
-    step = max(1, PIECE // x[:1].nbytes)
-    return (slice(first, first + step) for first in range(0, len(x), step))
 
 
 def _wins(shape, direction):

@@ -7,8 +7,8 @@ axes, with stride 0.
 
 import numpy as np
 
-from .maxima import by_rows_then_columns, directions, pieces
 from .memory import channels_first, channels_last, scratch
+from .sweep import by_rows_then_columns, directions, pieces
 
 
 def forward(x, down, along, count):
