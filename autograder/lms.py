@@ -168,7 +168,7 @@ def _exchange(parts, lesson, zone):
     if match is None or len(parts) < 2:
         return None
     try:
-        when = parse_utc(match["time"])
+        when = parse_utc(match["time"]).replace(microsecond=0)
     except (ValueError, OverflowError):
         when = None
     rest = "/".join(parts[1:])
@@ -218,7 +218,7 @@ def time_of(text: str, zone: tzinfo) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     when = when if when.tzinfo else when.replace(tzinfo=zone)
-    return when.astimezone(UTC).replace(tzinfo=None)
+    return when.astimezone(UTC).replace(tzinfo=None, microsecond=0)
 
 
 _READERS = {

@@ -98,7 +98,8 @@ class Settling:
             target = self.output / "submitted" / student / self.lesson
             target.parent.mkdir(parents=True, exist_ok=True)
             self._set_time(newest.attempt)
-            stamps.write(newest.folder, newest.attempt.submitted)
+            if newest.attempt.submitted:  # one that cannot be read stays, and grading says so
+                stamps.write(newest.folder, newest.attempt.submitted)
             newest.folder.chmod(0o755)
             os.replace(newest.folder, target)
             newest.folder = target

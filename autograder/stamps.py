@@ -1,9 +1,10 @@
 """`timestamp.txt`, by which nbgrader knows when a submission was handed in.
 
-Where a system says that it was late and not when, the file holds the first microsecond behind the deadline. No system
-writes such a time, so it is known again, and goes where the deadline goes.
+Where a system says that it was late and not when, the file holds the first microsecond behind the deadline. It is written
+as nobody else writes it, with a T, so it is known again, and goes where the deadline goes; other times have whole seconds.
 """
 
+import re
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,9 @@ def read(folder: Path) -> datetime | None:
     """The time, in UTC without a zone; None where there is none that can be read."""
     try:
         path = folder / NAME
-        return parse_utc(path.read_text().strip()) if stat.S_ISREG(path.lstat().st_mode) else None
+        text = path.read_text().strip() if stat.S_ISREG(path.lstat().st_mode) else ""
+        when = parse_utc(text)
+        return when if re.search(r"\dT\d", text) else when.replace(microsecond=0)
     except (OSError, ValueError, OverflowError):
         return None
 
@@ -28,8 +31,8 @@ def write(folder: Path, when: datetime | None) -> None:
     if when is None:
         (folder / NAME).unlink(missing_ok=True)
     else:
-        fraction = ".%f" if late_by_unknown(when) else ""
-        (folder / NAME).write_text(f"{when:%Y-%m-%d %H:%M:%S{fraction}} UTC\n")
+        form = "%Y-%m-%dT%H:%M:%S.%f" if late_by_unknown(when) else "%Y-%m-%d %H:%M:%S"
+        (folder / NAME).write_text(f"{when:{form}} UTC\n")
 
 
 def behind(deadline: datetime | None) -> datetime:

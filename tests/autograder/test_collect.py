@@ -12,7 +12,7 @@ import pytest
 from nbgrader.api import Gradebook
 from traitlets.config import Config
 
-from autograder import cli
+from autograder import cli, stamps
 from autograder.execute import configure
 from autograder.late import LatePenalty
 from autograder.stamps import NOT_KNOWN
@@ -90,7 +90,7 @@ def stamp(course, student):
 
 def behind(day):
     """The time of what was late by nobody knows how much, where it was due at 23:59 on a day of November."""
-    return f"2026-11-{day} 23:59:00.000001 UTC"
+    return f"2026-11-{day}T23:59:00.000001 UTC"
 
 
 def inside(course):
@@ -699,11 +699,14 @@ def test_one_line_says_what_counts_and_how_late_that_is(course, collect, first, 
     assert [row["late"] for row in counting] == [late], counting
 
 
-def test_a_time_that_a_person_wrote_stays(course, collect):
+@pytest.mark.parametrize("when", ["2026-11-23 08:00:00 UTC", "2026-11-20 23:59:00.000001 UTC"])
+def test_a_time_that_others_wrote_stays(course, collect, when):
+    """A person, or nbgrader in a millionth second."""
     collect(zipped(course / "c.zip", _canvas("LATE_11_1", "a")), "--due", "2026-11-20 23:59")
-    (course / "submitted" / "ada" / LESSON / "timestamp.txt").write_text("2026-11-23 08:00:00 UTC\n")
+    (course / "submitted" / "ada" / LESSON / "timestamp.txt").write_text(f"{when}\n")
     collect(zipped(course / "d.zip", {f"x_12_9_{FILE}": notebook("z")}), "--due", "2026-11-21 23:59")
-    assert stamp(course, "ada") == "2026-11-23 08:00:00 UTC"
+    assert stamp(course, "ada") == when
+    assert not stamps.late_by_unknown(stamps.read(course / "submitted" / "ada" / LESSON))
 
 
 def test_what_was_mended_is_no_longer_wrong(course, collect):
