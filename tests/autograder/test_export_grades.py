@@ -224,7 +224,7 @@ def test_the_plain_table_has_everybody_and_no_formula(graded, monkeypatch, capsy
     finally:
         with Gradebook("sqlite:///gradebook.db") as book:
             book.remove_student("dan")
-    rows = list(csv.DictReader((graded["brightspace"] / "exported" / "grades.csv").open()))
+    rows = list(csv.DictReader((graded["brightspace"] / "exported" / f"{LESSON}-grades.csv").open()))
     assert [(r["student"], r["total"], r["points"], bool(r["late"])) for r in rows] == [("ada", "4", "4", True), ("bob", "0", "4", True), ("dan", "", "4", False), ("eve", "0", "4", True)]  # fmt: skip
     dan = rows[2]
     assert (dan["first_name"], dan["last_name"], dan["email"]) == ("'=1+1", "Ng", "d@example.org")
