@@ -21,6 +21,7 @@ from autograder.lms import Attempt
 from autograder.problem import Problem
 from autograder.settling import Settling, plain_key
 from autograder.staging import Staging
+from autograder.store import Store
 
 SHOWN = 40  # sentences in the terminal; the file has them all
 
@@ -74,24 +75,35 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
         students = roster.read(roster_file, zone) if roster_file else class_list.of(gradebook)
         if roster_file:
             students = class_list.load(gradebook, students)
+        before = _deadline(gradebook, lesson)
         if due is not None:
             gradebook.update_or_create_assignment(lesson, duedate=_due(due, zone))
-        try:
-            deadline = gradebook.find_assignment(lesson).duedate
-        except MissingEntry:
-            deadline = None
+        deadline = _deadline(gradebook, lesson)
     place, file = output / "collected" / lesson, output / "collected" / f"{lesson}.csv"
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".staging-", dir=place) as folder:
-        notebooks, before = {path.name for path in released.glob("*.ipynb")}, read(file)
-        settling = Settling(output, lesson, deadline, before)
+        notebooks, recorded = {path.name for path in released.glob("*.ipynb")}, read(file)
+        settling = Settling(output, lesson, deadline, recorded)
         staging = Staging(Path(folder), lesson, notebooks, overlay.labels(released.parent))
-        reading = _Reading(lesson, notebooks, zone, students, staging, settling, before)
+        reading = _Reading(lesson, notebooks, zone, students, staging, settling, recorded)
         for source in sources:
             reading.read(Path(source), form)
+        if others := settling.of_another_lesson():
+            raise Problem(f"Nothing was collected: none of {len(others):,} submissions is of {lesson}. {others[0]}")
         lines = settling.settle()
+    store = Store(output / ".graded")
+    store.add_collected(
+        lesson, {path.parent.name for path in settling.folders()} if deadline != before else settling.changed
+    )
     names = {Path(source).resolve().name for source in sources}
     return record(file, lines, students, names), reading.forms, deadline
+
+
+def _deadline(gradebook, lesson):
+    try:
+        return gradebook.find_assignment(lesson).duedate
+    except MissingEntry:
+        return None
 
 
 def _zone(name):

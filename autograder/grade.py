@@ -94,6 +94,14 @@ def grade_class(course: Path, lessons, submissions: Path, output: Path, options:
         console.print(table(rows))
     for line in skipped:
         console.print(f"[bold]Not graded[/bold] {line}", highlight=False)
+    if "plugin_class" in grading.config.AssignLatePenalties:
+        for lesson in grading.undated:
+            console.print(
+                f"[bold]No deadline[/bold] of {lesson} is in this gradebook, so nobody loses points for being late. "
+                f"`autograder collect {lesson} … --due` puts it there, or Formgrader; then grade again.",
+                highlight=False,
+                soft_wrap=True,
+            )
     console.print(summary(grading.report), highlight=False, soft_wrap=True)
     console.print(
         f"Gradebook {output / 'gradebook.db'} · grades {output / 'grades.csv'} · feedback {output / 'feedback'}",
@@ -193,6 +201,7 @@ class Grading:
         self.gradebook = OpenGradebook(directories.db_url, directories.get("course_id", "default_course"))
         self.recorder = Recorder(coursedir=CourseDirectory(config=self.config), config=self.config, log=self.log)
         self.recorder.begin(self.gradebook)
+        self.undated = [lesson for lesson in self.lessons if self.gradebook.find_assignment(lesson).duedate is None]
         pool = self._pool(len(todo))
         if self.options.only is None:
             for lesson in self.lessons:

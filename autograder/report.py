@@ -15,6 +15,7 @@ from autograder.archive import plain
 from autograder.collected import read as read_record
 from autograder.execute import NOT_ISOLATED
 from autograder.graded import cells, look_at_all
+from autograder.problem import Problem
 from autograder.wording import coded, duration
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -35,6 +36,8 @@ class Exercise:
 
 def report(course: Path, lessons, output: Path, to: Path | None = None) -> Path:
     """Write the report on these lessons (default: all that were graded) and return its path. Raises Problem."""
+    if to is not None and not to.parent.is_dir():
+        raise Problem(f"There is no folder {to.parent} for the report; make it, or choose another place with --to.")
     to = to or output / "report.html"
     gradebook, lessons = scores.graded(output / "gradebook.db", lessons)
     with gradebook:
@@ -44,7 +47,6 @@ def report(course: Path, lessons, output: Path, to: Path | None = None) -> Path:
     page = environment.get_template("report/report.html.j2").render(
         lessons=pages, made=datetime.now().strftime("%d %B %Y, %H:%M").lstrip("0"), named=NAMED, bins=BINS
     )
-    to.parent.mkdir(parents=True, exist_ok=True)
     temporary = to.with_name(f".{to.name}.new")
     temporary.write_text(page, encoding="utf-8", newline="\n")
     os.replace(temporary, to)

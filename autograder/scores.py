@@ -11,7 +11,7 @@ from autograder import known_ids, stamps
 from autograder.archive import plain
 from autograder.problem import Problem
 from autograder.store import Store
-from autograder.wording import lateness
+from autograder.wording import lateness, many
 
 GRADES = """
 select student.id, student.first_name, student.last_name, student.email, student.lms_user_id, submitted_assignment.timestamp, assignment.duedate,
@@ -154,13 +154,18 @@ def graded(book, lessons=None) -> tuple[Gradebook, list[str]]:
 
 
 def unfinished(output: Path, lesson: str, submissions: list[Submission]) -> str:
-    """What a person must know where the last run over all did not come to its end; else nothing."""
-    students = Store(output / ".graded").unfinished(lesson)
-    if not students:
-        return ""
-    left = len(students - {one.student for one in submissions})
-    some = f"{left:,} of {len(students):,} handed in are not" if left else "What was handed in anew may not be"
-    return (
-        f"{some} graded yet: the last run did not come to its end. "
-        f"Run `autograder grade {lesson}` again, with the same options; it goes on where it stopped."
-    )
+    """What a person must know where the last run over all did not come to its end, or more was collected since; else nothing."""
+    store, graded = Store(output / ".graded"), {one.student for one in submissions}
+    if students := store.unfinished(lesson):
+        left = len(students - graded)
+        some = f"{left:,} of {len(students):,} handed in are not" if left else "What was handed in anew may not be"
+        return (
+            f"{some} graded yet: the last run did not come to its end. "
+            f"Run `autograder grade {lesson}` again, with the same options; it goes on where it stopped."
+        )
+    if anew := len(store.collected(lesson) & graded):
+        return (
+            f"The grades of {many(anew, 'student')} are from before the last `autograder collect`, which brought other work, "
+            f"times or another deadline. `autograder grade {lesson}` makes the new ones."
+        )
+    return ""

@@ -20,7 +20,7 @@ class Settling:
     def __init__(self, output: Path, lesson: str, deadline, before: list[Found]):
         self.output, self.lesson, self.deadline = output, lesson, deadline
         self.aside, self.lines = output / "collected" / lesson, []
-        self.attempts = {}  # by student
+        self.attempts, self.changed = {}, set()  # by student; whose work or time is not what it was
         # by student, the line of what was collected before
         self.recorded = {line.student: line for line in before if line.state in ("taken", "unchanged")}
 
@@ -28,10 +28,19 @@ class Settling:
         """One more attempt of a student's."""
         self.attempts.setdefault(student, []).append(staged)
 
+    def of_another_lesson(self) -> list[str]:
+        """What says so of each, where all are, and too many for a mistake of students'; else nothing."""
+        said = [staged.another for attempts in self.attempts.values() for staged in attempts]
+        return said if len(said) > 2 and all(said) else []
+
+    def folders(self):
+        """All that were collected of this lesson so far."""
+        return (self.output / "submitted").glob(f"*/{glob.escape(self.lesson)}")
+
     def settle(self) -> list[Found]:
         """Put the newest of each student into `submitted/`, the others aside; all lines."""
-        for path in (self.output / "submitted").glob(f"*/{glob.escape(self.lesson)}/{stamps.NAME}"):
-            stamps.follow(path.parent, self.deadline)
+        for folder in self.folders():
+            stamps.follow(folder, self.deadline)
         for student, staged in sorted(self.attempts.items()):
             newest = self._chosen(student, staged)
             if newest is not None:
@@ -80,7 +89,9 @@ class Settling:
                 self._stays(student, old)
                 return
             self._set_time(newest.attempt, old.attempt.submitted)
-            stamps.write(old.folder, newest.attempt.submitted)
+            if newest.attempt.submitted != old.attempt.submitted:
+                stamps.write(old.folder, newest.attempt.submitted)
+                self.changed.add(student)
         elif (
             old
             and old.attempt.submitted
@@ -93,6 +104,7 @@ class Settling:
             return
         else:
             state = "taken"
+            self.changed.add(student)
             if old:
                 self.line(student, "older", old, f"A newer one was taken. It is kept in {self._older(old, student)}.")
             target = self.output / "submitted" / student / self.lesson

@@ -23,6 +23,7 @@ class Staged:
     digest: str
     why_not: str = ""  # it cannot be graded
     unreadable: str = ""  # it will be graded 0, with this reason
+    another: str = ""  # it is another lesson's notebook, with this reason
     notes: tuple = ()
 
 
@@ -89,7 +90,8 @@ class Staging:
             try:
                 cells = overlay.read(path)
                 if path == chosen:
-                    staged.notes += (overlay.another(cells, self.lesson, self.labels),)
+                    staged.another = overlay.another(cells, self.lesson, self.labels)
+                    staged.notes += (staged.another,)
             except overlay.Unreadable as problem:
                 staged.unreadable = str(problem)
         staged.digest = digest(staged.folder)

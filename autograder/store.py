@@ -103,11 +103,22 @@ class Store:
 
     def begin(self, lesson: str, students: list[str]) -> None:
         """Remember, for the report and the export, whose submissions are to be graded, until `end` says that they were."""
+        (self.folder / "collected" / lesson).unlink(missing_ok=True)
         write(self.folder / "unfinished" / lesson, json.dumps({"students": students}))
 
     def unfinished(self, lesson: str) -> set[str]:
         """Whose submissions were to be graded, where no `end` followed; else nobody's."""
         return set(read(self.folder / "unfinished" / lesson).get("students", []))
+
+    def add_collected(self, lesson: str, students: set[str]) -> None:
+        """Remember whose submissions, or what tells a penalty of them, were collected since; the next `begin` forgets it."""
+        if students := students - self.collected(lesson):
+            students |= self.collected(lesson)
+            write(self.folder / "collected" / lesson, json.dumps({"students": sorted(students)}))
+
+    def collected(self, lesson: str) -> set[str]:
+        """Whose submissions were collected since the last run over all began."""
+        return set(read(self.folder / "collected" / lesson).get("students", []))
 
     def end(self, lesson: str) -> None:
         (self.folder / "unfinished" / lesson).unlink(missing_ok=True)

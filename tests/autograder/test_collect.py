@@ -468,7 +468,7 @@ def test_nothing_leads_out_and_nobody_else_is_stopped(course, collect):
     code, said = collect(path)
     assert code == 1 and taken(course, "ada") == "ada" and "Traceback" not in said
     new = inside(course) - before
-    places = [course / place for place in ("submitted", "collected", "gradebook.db")]
+    places = [course / place for place in ("submitted", "collected", "gradebook.db", ".graded/collected")]
     assert all(any(place in (p, *p.parents) for place in places) for p in new), new
     assert not any("escaped" in p.name or "evil" in p.name or "absolute" in p.name or p.is_symlink() for p in new)
     rows = {row["student"]: row for row in lines(course) if row["student"]}
@@ -697,6 +697,62 @@ def test_one_line_says_what_counts_and_how_late_that_is(course, collect, first, 
     assert (stamp(course, "ada"), taken(course, "ada")) == (time, text)
     counting = [row for row in lines(course) if row["student"] == "ada" and row["state"] in ("taken", "unchanged")]
     assert [row["late"] for row in counting] == [late], counting
+
+
+def test_grades_from_before_a_collection_are_said_to_be_so(course, collect, with_a_test, isolate, capsys):
+    """A resubmission, and a deadline that moved: until they are graded, an export has the old points."""
+    capsys.readouterr()
+
+    def run(*command):
+        assert cli.main(list(command)) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    def hand_in(text, due):
+        files = {
+            f"11-2 - Ada Lovelace - Nov 22, 2026 1000 AM/{FILE}": with_a_test.replace(
+                "assert True", f"assert True{text}"
+            )
+        }
+        collect(zipped(course / "b.zip", files), "--due", f"2026-11-{due} 23:59")
+
+    grade = ["grade", LESSON, *([] if isolate else ["--no-sandbox"])]
+    old = "The grades of 1 student are from before the last `autograder collect`"
+    hand_in("", 23)
+    run(*grade)
+    for text, due, is_old in (("", 23, False), (" # more", 23, True), (" # more", 20, True)):
+        hand_in(text, due)
+        assert (old in run("export", LESSON)) == is_old
+        run("report", LESSON)
+        assert ("Not up to date" in (course / "report.html").read_text()) == is_old
+        run(*grade)
+        assert old not in run("export", LESSON)
+
+
+def test_a_policy_without_a_deadline_is_said(course, collect, with_a_test, isolate, capsys):
+    collect(zipped(course / "c.zip", {f"x_12_9_{FILE}": with_a_test}))
+    command = ["grade", LESSON, *([] if isolate else ["--no-sandbox"])]
+    said = {}
+    for due in (None, "2026-11-20 23:59"):
+        with Gradebook(f"sqlite:///{course}/gradebook.db", "cnn-by-hand") as gradebook:
+            gradebook.update_or_create_assignment(LESSON, duedate=due)
+        assert cli.main(command) == 0
+        said[due] = f"No deadline of {LESSON} is in this gradebook" in " ".join(capsys.readouterr().out.split())
+    assert list(said.values()) == [True, False]
+
+
+def test_a_class_of_another_lesson_is_not_taken(course, collect):
+    def labelled(*labels):
+        cells = [nbformat.v4.new_code_cell("", metadata={"nbgrader": {"grade_id": label}}) for label in labels]
+        return nbformat.writes(nbformat.v4.new_notebook(cells=cells))
+
+    (course / "solutions" / "roots").mkdir()
+    (course / "solutions" / "roots" / "roots.ipynb").write_text(labelled("root", "cube_root"))
+    class_ = {f"{name}/{FILE}": labelled("root", "cube_root") for name in ("ada", "bob", "zoe")}
+    code, said = collect(zipped(course / "class.zip", class_))
+    assert (
+        code == 1 and f"none of 3 submissions is of {LESSON}. This seems to be another notebook, that of roots" in said
+    )
+    assert not (course / "submitted").exists()
 
 
 @pytest.mark.parametrize("when", ["2026-11-23 08:00:00 UTC", "2026-11-20 23:59:00.000001 UTC"])

@@ -20,6 +20,7 @@ from autograder import cli, mistakes, report, similarity
 from autograder import graded as graded_notebooks
 from autograder.collected import Found, read, record
 from autograder.execute import NOTE, configure
+from autograder.problem import Problem
 from autograder.roster import Roster
 from autograder.store import Store, write
 
@@ -246,6 +247,12 @@ def test_the_page_can_be_read_without_colours(made):
     )
 
 
+def test_a_report_makes_no_folder(graded, tmp_path):
+    with pytest.raises(Problem, match=r"There is no folder .*nope"):
+        report.report(graded, [LESSON], graded, tmp_path / "nope" / "page.html")
+    assert not (tmp_path / "nope").exists()
+
+
 @pytest.mark.parametrize("damage", ["{", "[]", '{"cells": 3}', '{"cells": [{"source": "x"}]}', None])
 def test_graded_notebooks_that_are_lost_or_broken_stop_nothing(graded, tmp_path, monkeypatch, damage):
     monkeypatch.chdir(graded)
@@ -253,7 +260,7 @@ def test_graded_notebooks_that_are_lost_or_broken_stop_nothing(graded, tmp_path,
     before = path.read_text()
     try:
         path.unlink() if damage is None else path.write_text(damage)
-        page = report.report(graded, [LESSON], graded, tmp_path / "out" / "page.html")
+        page = report.report(graded, [LESSON], graded, tmp_path / "page.html")
     finally:
         path.write_text(before)
     assert "median</dt><dd>33" in page.read_text()
@@ -327,7 +334,7 @@ def test_a_run_that_was_stopped_is_told(graded, tmp_path, monkeypatch, more, say
         page = report.report(graded, [LESSON], graded, path).read_text()
         assert says in page and f"Run <code>autograder grade {LESSON}</code> again" in page
         store.end(LESSON)
-        assert "Not finished" not in report.report(graded, [LESSON], graded, path).read_text()
+        assert "Not up to date" not in report.report(graded, [LESSON], graded, path).read_text()
     finally:
         shutil.rmtree(graded / ".graded")
 
