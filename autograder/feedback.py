@@ -43,7 +43,7 @@ class Digest(NbGraderPreprocessor):
     """What the page says that no cell holds: its title, what waits for a person, the heading over each exercise."""
 
     def preprocess(self, nb, resources):
-        info, heading, folded, waiting = resources["nbgrader"], "", None, 0.0
+        info, heading, folded, waiting, again = resources["nbgrader"], "", None, 0.0, 0.0
         resources["title"] = nb.metadata.get("title") or info["notebook"]
         with getgrades.Gradebook(info["db_url"]) as gradebook:
             names = info["notebook"], info["assignment"], info["student"]
@@ -62,10 +62,12 @@ class Digest(NbGraderPreprocessor):
                 if utils.is_grade(cell) or utils.is_task(cell):
                     cell.metadata.nbgrader["said"] = _said(cell)
                     grade = gradebook.find_grade(cell.metadata.nbgrader["grade_id"], *names)
-                    if grade.needs_manual_grade and not grade.score:  # marks given before are shown
+                    if grade.needs_manual_grade and not grade.score:
                         cell.metadata.nbgrader["waits"] = True
                         waiting += grade.max_score
-        resources["waiting"] = waiting
+                    elif grade.needs_manual_grade:  # marked before, and changed since
+                        again += grade.score
+        resources["waiting"], resources["again"] = waiting, again
         resources["colours"] = COLOURS
         return nb, resources
 

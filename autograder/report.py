@@ -204,7 +204,7 @@ def _attention(submissions, record, names, not_taken):
     absent = [(names.get(student, student), "", "") for student in sorted(missing)]
     stopped = [entry(one, "; ".join(sorted(one.stopped))) for one in submissions if one.stopped]
     zero = [entry(one, _reason(one)) for one in submissions if one.score <= 0 and one.name not in seen]
-    waits = [entry(one, f"{_number(float(one.waiting))} points") for one in submissions if one.waiting]
+    waits = [entry(one, _waits(one)) for one in submissions if one.waiting]
     late = [
         entry(one, one.late + (f", loses {_number(float(one.penalty))} points" if one.penalty else ""))
         for one in submissions
@@ -224,7 +224,7 @@ def _attention(submissions, record, names, not_taken):
         ("Late", "", late),
         (
             "Wait for your marks",
-            "`make lab` opens JupyterLab: its menu Nbgrader has Formgrader. Until you mark them, these points are missing.",
+            "`make lab` opens JupyterLab: its menu Nbgrader has Formgrader. Until you mark them, points are missing, or those of an earlier answer count.",
             waits,
         ),
         ("Handed in nothing", "", absent),
@@ -238,6 +238,15 @@ def _why_unread(one):
     return [
         note for note in one.notes if note != NOT_ISOLATED and one.score <= 0 and any(word in note for word in words)
     ]
+
+
+def _waits(one):
+    points = f"{_number(float(one.waiting))} points"
+    return (
+        f"{points}, {_number(float(one.again))} of them for an answer that was marked and then changed"
+        if one.again
+        else points
+    )
 
 
 def _reason(one):

@@ -42,6 +42,7 @@ def page():
         cell("markdown", "More prose."),
         cell("code", "import nothing_there", output=["No module named <nothing_there>"]),
         cell("markdown", "My question", "question", grade=True, solution=True, points=2),
+        cell("markdown", "Changed since it was marked", "old_question", grade=True, solution=True, points=2),
         cell("markdown", "The end."),
     ]
     said = {
@@ -49,6 +50,7 @@ def page():
             "square_visible": (2.0, 2.0, False),
             "square_hidden": (0.0, 2.0, False),
             "question": (0.0, 2.0, True),
+            "old_question": (1.0, 2.0, True),
         },
         "comments": {"square": "Think of **x=3**."},
         "penalty": 0.5,
@@ -88,8 +90,9 @@ def test_the_page_begins_with_the_score_and_what_each_test_says(page):
     head = page[: page.index("Exercise 1")]
     words = " ".join(re.sub(r"<[^>]+>", " ", head[head.index("<body") :]).split())
     assert "<title>9 · The square</title>" in page
-    assert "1 of 6 points" in words and "0.5 of 1.5 points are taken off already" in words
+    assert "2 of 8 points" in words and "0.5 of 2.5 points are taken off already" in words
     assert "2 more points wait for a person" in words
+    assert "1 of these points were given for an answer that was changed since" in words
     assert KNOWN in words.replace("&#x27;", "'") or KNOWN.replace("`", "") in words
     assert "square_hidden" in words and "0 / 2" in words and "– / 2" in words
 
