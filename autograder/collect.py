@@ -19,7 +19,7 @@ from autograder.archive import Refused, plain
 from autograder.collected import STATES, ZERO, Found, read, record
 from autograder.lms import Attempt
 from autograder.problem import Problem
-from autograder.settling import Settling, plain_key
+from autograder.settling import Settling, plain_key, submitted
 from autograder.staging import Staging
 from autograder.store import Store
 
@@ -79,6 +79,9 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
         if due is not None:
             gradebook.update_or_create_assignment(lesson, duedate=_due(due, zone))
         deadline = _deadline(gradebook, lesson)
+    store = Store(output / ".graded")
+    if deadline != before:  # at once: what comes next may be refused, and the deadline stays
+        store.add_collected(lesson, {path.parent.name for path in submitted(output, lesson)})
     place, file = output / "collected" / lesson, output / "collected" / f"{lesson}.csv"
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".staging-", dir=place) as folder:
@@ -91,10 +94,7 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
         if others := settling.of_another_lesson():
             raise Problem(f"Nothing was collected: none of {len(others):,} submissions is of {lesson}. {others[0]}")
         lines = settling.settle()
-    store = Store(output / ".graded")
-    store.add_collected(
-        lesson, {path.parent.name for path in settling.folders()} if deadline != before else settling.changed
-    )
+    store.add_collected(lesson, settling.changed)
     names = {Path(source).resolve().name for source in sources}
     return record(file, lines, students, names), reading.forms, deadline
 

@@ -33,13 +33,9 @@ class Settling:
         said = [staged.another for attempts in self.attempts.values() for staged in attempts]
         return said if len(said) > 2 and all(said) else []
 
-    def folders(self):
-        """All that were collected of this lesson so far."""
-        return (self.output / "submitted").glob(f"*/{glob.escape(self.lesson)}")
-
     def settle(self) -> list[Found]:
         """Put the newest of each student into `submitted/`, the others aside; all lines."""
-        for folder in self.folders():
+        for folder in submitted(self.output, self.lesson):
             stamps.follow(folder, self.deadline)
         for student, staged in sorted(self.attempts.items()):
             newest = self._chosen(student, staged)
@@ -187,6 +183,11 @@ class Settling:
         if "." not in sentence.split(" ")[0]:  # the name of a file stays as it is
             sentence = sentence[:1].upper() + sentence[1:]
         self.lines.append(Found(student, state, late, shown, origin, a.form, a.lms_id, a.key, sentence))
+
+
+def submitted(output: Path, lesson: str):
+    """The folders of all that were collected of a lesson so far."""
+    return (output / "submitted").glob(f"*/{glob.escape(lesson)}")
 
 
 def plain_key(attempt):

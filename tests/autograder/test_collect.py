@@ -726,6 +726,9 @@ def test_grades_from_before_a_collection_are_said_to_be_so(course, collect, with
         assert ("Not up to date" in (course / "report.html").read_text()) == is_old
         run(*grade)
         assert old not in run("export", LESSON)
+    (course / "no.zip").write_bytes(b"")
+    assert collect(course / "no.zip", "--due", "2026-11-19 23:59")[0] == 1  # what is refused has moved the deadline
+    assert old in run("export", LESSON)
 
 
 def test_a_policy_without_a_deadline_is_said(course, collect, with_a_test, isolate, capsys):
