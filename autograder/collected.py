@@ -40,9 +40,9 @@ def record(path: Path, lines: list[Found], students: roster.Roster, sources=()) 
     was mended if it is not wrong any more.
     """
     seen = {_same(line) for line in lines}
-    settled = {line.student for line in lines if _counts(line)}
+    settled = {line.student for line in lines if counts(line)}
     for line in read(path):
-        replaced = _counts(line) and line.student in settled
+        replaced = counts(line) and line.student in settled
         mended = line.state in WRONG and line.origin.partition("/")[0] in sources
         if line.state != "missing" and _same(line) not in seen and not replaced and not mended:
             lines.append(line)
@@ -74,7 +74,7 @@ def read(path: Path) -> list[Found]:
     ]
 
 
-def _counts(line):
+def counts(line: Found) -> bool:
     """Whether it is about what is graded: one line of a student's is."""
     return line.state in ("taken", "unchanged") or ZERO in line.sentence
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autograder import roster, scores
 from autograder.archive import plain
-from autograder.collected import ZERO
+from autograder.collected import counts
 from autograder.collected import read as read_record
 from autograder.problem import Problem
 from autograder.roster import marked
@@ -87,7 +87,7 @@ def _not_graded(output, lesson, submissions, record):
     unfinished = scores.unfinished(output, lesson, submissions)
     graded = {one.student for one in submissions} | Store(output / ".graded").unfinished(lesson)
     others = {line.student for line in record if line.student and line.state in _HANDED_IN} - graded
-    ready = {line.student for line in record if line.state in ("taken", "unchanged") or ZERO in line.sentence} & others
+    ready = {line.student for line in record if counts(line)} & others
     if unfinished:
         yield f"{lesson}: {unfinished}"
     for some_of_them, then in (
@@ -130,7 +130,7 @@ def _lesson(output, folder, lesson, submissions, lines, form, template, column, 
 
     Whether there was a grade to write, and sentences.
     """
-    record = {line.student: line for line in lines if _counts(line, form)}
+    record = {line.student: line for line in lines if _given_back(line, form)}
     most = max((one.points for one in submissions), default=0)
     scale = of / most if of and most else 1
     grades = {one.student: _points(_grade(one, raw) * scale) for one in submissions}
@@ -157,7 +157,7 @@ def _lesson(output, folder, lesson, submissions, lines, form, template, column, 
     return True, said
 
 
-def _counts(line, form):
+def _given_back(line, form):
     return line.state in ("taken", "unchanged", "unreadable") and line.form == form and line.student and line.key
 
 
