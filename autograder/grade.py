@@ -43,6 +43,7 @@ from autograder.store import Store, alone, digest, grader, write
 from autograder.wording import duration, many
 
 LARGE = 50  # submissions; the table of a larger class would be too long to read
+SHOWN = 20  # scores that are other than before
 
 
 @dataclass
@@ -102,6 +103,10 @@ def grade_class(course: Path, lessons, submissions: Path, output: Path, options:
                 highlight=False,
                 soft_wrap=True,
             )
+    if grading.changed:
+        console.print(
+            f"[bold]Other scores than before[/bold] {changes(grading.changed)}", highlight=False, soft_wrap=True
+        )
     console.print(summary(grading.report), highlight=False, soft_wrap=True)
     console.print(
         f"Gradebook {output / 'gradebook.db'} · grades {output / 'grades.csv'} · feedback {output / 'feedback'}",
@@ -137,6 +142,7 @@ class Grading:
         self.course, self.lessons, self.submissions, self.output = course, lessons, submissions, output
         self.options, self.say = options, say
         self.rows, self.skipped, self.report = [], [], {}
+        self.changed = []  # (student, lesson, score before, score now)
         self.config = settings(course, output, options.isolate)
         limits = self.config.TwoProcessRun
         if options.timeout is not None:
@@ -413,6 +419,9 @@ class Grading:
     def _finish(self, handed, known, notes):
         row = Row(handed.student, handed.lesson, known.score, known.points, known.to_mark, handed.notes + notes)
         self.rows.append(row)
+        before = self.before.get((handed.student, handed.lesson))
+        if before and round(before.score - known.score, 6):
+            self.changed.append((handed.student, handed.lesson, before.score, known.score))
         self.bar.update()
         if row.note and self.say and self.bar.total > LARGE:
             self.say(f"{row.student}, {row.lesson}: {row.note}")
@@ -532,6 +541,17 @@ def table(rows: list[Row]) -> Table:
             row.note.replace("[", r"\["),
         )
     return out
+
+
+def changes(changed) -> str:
+    """Whose score is not what it was, as far as a person would read it.
+
+    >>> changes([("bob", "one", 4.0, 2.5), ("ada", "one", 0.0, 4.0)])
+    'of 2 submissions: ada, one: 0 → 4; bob, one: 4 → 2.5.'
+    """
+    said = [f"{student}, {lesson}: {before:g} → {now:g}" for student, lesson, before, now in sorted(changed)]
+    more = f"; and {len(said) - SHOWN:,} more" if len(said) > SHOWN else ""
+    return f"of {many(len(said), 'submission')}: {'; '.join(said[:SHOWN])}{more}."
 
 
 def summary(report) -> str:

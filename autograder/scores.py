@@ -159,6 +159,8 @@ def unfinished(output: Path, lesson: str, submissions: list[Submission]) -> str:
     if students := store.unfinished(lesson):
         left = len(students - graded)
         some = f"{left:,} of {len(students):,} handed in are not" if left else "What was handed in anew may not be"
+        if store.at_work():
+            return f"{some} graded yet: a grader is at work. Wait until it has ended, and do this again."
         return (
             f"{some} graded yet: the last run did not come to its end. "
             f"Run `autograder grade {lesson}` again, with the same options; it goes on where it stopped."

@@ -123,6 +123,17 @@ class Store:
     def end(self, lesson: str) -> None:
         (self.folder / "unfinished" / lesson).unlink(missing_ok=True)
 
+    def at_work(self) -> bool:
+        """Whether a grader holds this folder now, see `alone`."""
+        if fcntl is None or not (self.folder / "lock").exists():
+            return False
+        with open(self.folder / "lock") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
 
 @contextlib.contextmanager
 def alone(folder: Path):

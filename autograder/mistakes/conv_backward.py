@@ -178,7 +178,9 @@ def conv2d_backward(dout, cache):
     return dxp[:, :, pad : pad + H, pad : pad + W], dw, db
 
 
-@mistake("dw and db are averaged over the batch. The gradient is the sum; averaging is the business of the loss.")
+@mistake(
+    "The gradient is averaged over the batch. dw and db are sums over the images; averaging is the business of the loss."
+)
 def conv2d_backward(dout, cache):
     x, w, b, stride, pad = cache
     (H, W), (FH, FW) = x.shape[2:], w.shape[2:]

@@ -13,7 +13,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder import cli
-from autograder.store import Store
+from autograder.store import Store, alone
 
 ROOT = Path(__file__).parents[2]
 LESSON = "squares"
@@ -193,6 +193,9 @@ def test_who_handed_in_and_has_no_grade_is_told_in_every_form(export, graded, fo
         code, said, _ = export(form)
         assert f"{LESSON}: pia handed in what was not graded" in said and "gus" not in said
         assert f"{LESSON}: 1 of 4 handed in are not graded yet: the last run did not come to its end." in said
+        with alone(folder / ".graded"):
+            _, said, _ = export(form)
+        assert f"{LESSON}: 1 of 4 handed in are not graded yet: a grader is at work." in said and "end. Run" not in said
         store.end(LESSON)
         _, said, _ = export(form)
         assert f"{LESSON}: pia handed in what was not graded" in said and "csv says why" in said

@@ -43,6 +43,7 @@ def page():
         cell("code", "import nothing_there", output=["No module named <nothing_there>"]),
         cell("markdown", "My question", "question", grade=True, solution=True, points=2),
         cell("markdown", "Changed since it was marked", "old_question", grade=True, solution=True, points=2),
+        cell("markdown", "YOUR ANSWER HERE", "untouched", grade=True, solution=True, points=0),
         cell("markdown", "The end."),
     ]
     said = {
@@ -51,8 +52,9 @@ def page():
             "square_hidden": (0.0, 2.0, False),
             "question": (0.0, 2.0, True),
             "old_question": (1.0, 2.0, True),
+            "untouched": (0.0, 0.0, False),
         },
-        "comments": {"square": "Think of **x=3**."},
+        "comments": {"square": "Think of **x=3**.", "untouched": "No response."},
         "penalty": 0.5,
         "due": None,
     }
@@ -95,6 +97,7 @@ def test_the_page_begins_with_the_score_and_what_each_test_says(page):
     assert "1 of these points were given for an answer that was changed since" in words
     assert KNOWN in words.replace("&#x27;", "'") or KNOWN.replace("`", "") in words
     assert "square_hidden" in words and "0 / 2" in words and "– / 2" in words
+    assert "untouched not answered" in words and "No response" not in page
 
 
 def test_the_lesson_is_folded_unless_a_cell_of_it_failed(page):

@@ -463,6 +463,22 @@ def test_what_is_new_is_graded_without_being_told(course, grade):
     assert scores(course) == {"ada": 0}
 
 
+def test_whose_score_is_another_one_is_told(course, grade):
+    hand_in(course, "bob", "def square(x):\n    return 9")
+    assert "Other scores" not in grade()[1]
+    assert "Other scores" not in grade("--force")[1]
+    hand_in(course, "bob", "def square(x):\n    return x * x")
+    assert f"Other scores than before of 1 submission: bob, {LESSON}: 0 → 4." in grade()[1]
+    late = "from autograder.late import LatePenalty\nc.AssignLatePenalties.plugin_class = LatePenalty\n"
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write(late)
+    (course / "class" / "ada" / LESSON / "timestamp.txt").write_text("2026-11-20 12:00:00 UTC")
+    with Gradebook(f"sqlite:///{course / 'out' / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_assignment(LESSON, duedate="2026-11-18 11:00:00 UTC")
+    assert f"Other scores than before of 1 submission: ada, {LESSON}: 4 → 2.8." in grade()[1]
+    assert "Other scores" not in grade()[1]
+
+
 def test_a_new_lesson_makes_no_grade_an_old_one(course, grade):
     grade()
     shutil.copytree(course / "solutions" / LESSON, course / "solutions" / "roots")
