@@ -12,6 +12,7 @@ import jinja2
 
 from autograder import mistakes, overlay, scores, similarity, store
 from autograder.archive import plain
+from autograder.collected import counts
 from autograder.collected import read as read_record
 from autograder.execute import NOT_ISOLATED
 from autograder.graded import cells, look_at_all
@@ -214,13 +215,18 @@ def _attention(submissions, record, names, not_taken):
         entry(one, note) for one in submissions for note in one.notes
         if note != NOT_ISOLATED and (one.name, note, one.link) not in unread
     ]  # fmt: skip
+    said = {line.student: plain(line.sentence) for line in record if counts(line) and line.sentence}
+    notes += [
+        entry(one, said[one.student]) for one in submissions
+        if one.student in said and not any(note in said[one.student] for note in one.notes)
+    ]  # fmt: skip
     parts = [
         ("Not graded", "Their submissions were put aside when they were collected; mend this and collect again.", lost),
         ("Not taken", "The last run found these and could not grade them.", not_taken),
         ("No notebook of this lesson", "They got 0 points; ask for the right file.", unread),
         ("No points", "A first look at what most of their tests said.", zero),
         ("Stopped at a limit", "Only the tests that were stopped cost points.", stopped),
-        ("Other notes of the grader", "", notes),
+        ("Other notes, when collected or graded", "", notes),
         ("Late", "", late),
         (
             "Wait for your marks",

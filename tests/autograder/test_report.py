@@ -18,7 +18,7 @@ from traitlets.config import Config
 
 from autograder import cli, mistakes, report, similarity
 from autograder import graded as graded_notebooks
-from autograder.collected import Found, read, record
+from autograder.collected import ZERO, Found, read, record
 from autograder.execute import NOTE, configure
 from autograder.problem import Problem
 from autograder.roster import Roster
@@ -120,7 +120,7 @@ def graded(tmp_path_factory):
     page = folder / "feedback" / "ada" / LESSON / f"{LESSON}.html"
     page.parent.mkdir(parents=True)
     page.write_text("feedback")
-    lines = [Found("", "unknown", origin=f"in.zip/{EVIL}", sentence="nobody in the roster is 'X'."), Found("fay", "missing", sentence="Nothing was handed in.")]  # fmt: skip
+    lines = [Found("", "unknown", origin=f"in.zip/{EVIL}", sentence="nobody in the roster is 'X'."), Found("fay", "missing", sentence="Nothing was handed in."), Found("bob", "taken", sentence="Also handed in, not graded: two.ipynb."), Found("cleo", "unreadable", sentence=f"squares.ipynb is not a notebook: it is no valid JSON. {ZERO}")]  # fmt: skip
     (folder / "collected").mkdir()
     record(folder / "collected" / f"{LESSON}.csv", lines, Roster([]))
     return folder
@@ -206,6 +206,8 @@ def test_who_needs_a_look(made):
     assert "eve · 2 h, loses 1.5 points" in page.below("Late").replace("eve2", "eve · 2").replace("eve 2", "eve · 2")
     assert "menu Nbgrader has Formgrader" in page.below("Wait for your marks")  # `nbgrader formgrade` opens nothing
     assert "cleo" in page.below("Wait for your marks") and "2 points" in page.below("Wait for your marks")
+    other = page.below("Other notes, when collected or graded")
+    assert "bob" in other and "not graded: two.ipynb." in other and "cleo" not in other
     assert "fay" in page.below("Handed in nothing") and "nobody in the roster" in page.below("Not graded")
 
 
