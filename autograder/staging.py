@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +46,10 @@ class Staging:
             files = sorted(files, key=lambda f: not f[0].lower().endswith(".ipynb"))[: archive.MAX_FILES]
         files.sort(key=lambda f: not f[0].lower().endswith(".ipynb"))  # the notebook has the first claim on the room
         own_time = attempt.form in ("exchange", "nbgrader")
+        named = Counter(self._named(rest) for rest, _ in files)
         for rest, entry in files:
-            rest = self._named(rest)
+            if named[self._named(rest)] == 1:  # of two copies, nothing tells which one it was
+                rest = self._named(rest)
             if rest == stamps.NAME and not own_time:
                 continue  # a student's own word on when it was
             try:

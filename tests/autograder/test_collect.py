@@ -326,12 +326,13 @@ def test_which_of_several_notebooks_counts_is_said_as_grade_says_it(course, coll
     class_ = {
         f"ada/{FILE}": notebook("ada"),
         "ada/draft.ipynb": "{",  # is not graded, so it need not be readable
+        f"ada/{LESSON} (1).ipynb": notebook("as it was handed out"),
         "bob/one.ipynb": notebook("1"),
         "bob/two.ipynb": notebook("2"),
         f"zoe/{FILE}": notebook("zoe"),
     }
     code, said = collect(zipped(course / "class.zip", class_))
-    assert code == 0 and "ada: Also handed in, not graded: draft.ipynb." in said, said
+    assert code == 0 and f"ada: Also handed in, not graded: draft.ipynb, {LESSON} (1).ipynb." in said, said
     assert f"bob: There is no {FILE} among its 2 notebooks; rename the one that counts." in said and "zoe:" not in said
 
 
