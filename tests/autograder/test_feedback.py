@@ -92,7 +92,7 @@ def test_the_page_begins_with_the_score_and_what_each_test_says(page):
     head = page[: page.index("Exercise 1")]
     words = " ".join(re.sub(r"<[^>]+>", " ", head[head.index("<body") :]).split())
     assert "<title>9 · The square</title>" in page
-    assert "2 of 8 points" in words and "0.5 of 2.5 points are taken off already" in words
+    assert "2.5 of 8 points" in words and "0.5 of 3 points are taken off already" in words
     assert "2 more points wait for a person" in words
     assert "1 of these points were given for an answer that was changed since" in words
     assert KNOWN in words.replace("&#x27;", "'") or KNOWN.replace("`", "") in words
