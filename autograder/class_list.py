@@ -7,24 +7,31 @@ from autograder.problem import Problem
 from autograder.wording import many, some
 
 
-def load(gradebook, students: roster.Roster) -> roster.Roster:
+def load(gradebook, students: roster.Roster, collected=()) -> roster.Roster:
     """Put the students of a roster into the gradebook, at once; what the roster does not say is left as it is.
 
     The roster as the gradebook has it: who is known there by another id of the roster's has the id from there. Raises Problem
-    where somebody of the same name is known there and is not in the roster: one person would be two students.
+    where somebody of the same name is known there and is not in the roster, or only among those `collected` already: one person
+    would be two students; and where an id is known as that of somebody else.
     """
     known, others = {row.id: row for row in gradebook.db.query(Row)}, known_ids.of_all(gradebook)
+    known |= {id_: Row(id=id_) for id_ in collected if id_ not in known}
     students = students.known_as({id_: {row.email, *_every(others, id_)} for id_, row in known.items()})
     if otherwise := _known_otherwise(students, known, others):
         raise Problem(
-            f"Nothing was collected: {many(len(otherwise), 'student')} of the roster may be known to the gradebook by another id: "
-            f"{some(otherwise, 5)}. If they are the same people, add a column `student_id` with the gradebook's ids to the roster; "
-            "if they are not, add a line with the gradebook's id for each of those."
+            f"Nothing was collected: {many(len(otherwise), 'student')} of the roster may be known by another id, in the gradebook or in "
+            f"`submitted/`: {some(otherwise, 5)}. If they are the same people, add a column `student_id` with the ids from there to the roster; "
+            "if they are not, add a line with the id from there for each of those."
+        )
+    if somebody := _somebody_else(students, known):
+        raise Problem(
+            f"Nothing was collected: {many(len(somebody), 'id')} of the roster may be that of somebody else in the gradebook: "
+            f"{some(somebody, 5)}. Mend the roster; or where it is one person of a new name, first say so: "
+            "`nbgrader db student add ID --first-name NAME --last-name NAME`."
         )
     for student in students.students:
-        row = known.get(student.id)
-        if row is None:
-            gradebook.db.add(row := Row(id=student.id))
+        row = known.setdefault(student.id, Row(id=student.id))
+        gradebook.db.add(row)
         values = {"first_name": student.first_name, "last_name": student.last_name, "email": student.email}
         had = roster.squeezed(f"{row.first_name or ''} {row.last_name or ''}")
         if student.guessed and had == roster.squeezed(student.name):  # an earlier list may have had them apart
@@ -53,6 +60,22 @@ def _known_otherwise(students, known, others):
                 if not (student.email and row.email):  # equal ones have met already
                     found[student.id, row.id] = f"{student.name} ({student.id}, and {row.id} there)"
     return list(found.values())
+
+
+def _somebody_else(students, known):
+    """Who of a list has the id or the email of a person with another name or id; a name may change in part, and an equal email tells."""
+    found, by_email = [], {row.email.casefold(): row for row in known.values() if row.email}
+    for student in students.students:
+        row = known.get(student.id)
+        owner = by_email.get(student.email.casefold())
+        if owner is not None and owner.id != student.id:
+            found.append(f"{student.id} ({student.email}, which is {owner.id}'s there)")
+            continue
+        theirs = _student(row, {}) if row is not None else student
+        other_name = student.words and theirs.words and not student.words & theirs.words
+        if other_name and not (student.email and student.email.casefold() == theirs.email.casefold()):
+            found.append(f"{student.id} ({student.name}, and {theirs.name} there)")
+    return found
 
 
 def _every(others, id_):

@@ -12,16 +12,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dateutil.tz
 from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Student as Row
 from rich.console import Console
 
 from autograder import archive, class_list, intake, lms, overlay, roster
 from autograder.archive import Refused, plain
-from autograder.collected import STATES, ZERO, Found, read, record
+from autograder.collected import SENTENCE_CHARS, STATES, Found, read, record
 from autograder.lms import Attempt
 from autograder.problem import Problem
 from autograder.settling import Settling, plain_key, submitted
-from autograder.staging import Staging
-from autograder.store import Store
+from autograder.staging import Staging, free
+from autograder.store import Store, alone
 
 SHOWN = 40  # sentences in the terminal; the file has them all
 
@@ -31,19 +32,15 @@ def collect_class(course, lesson, sources, output, roster_file=None, form=None, 
     console = Console()
     lines, forms, deadline = collect(course, lesson, sources, output, roster_file, form, due, timezone)
     count = Counter(line.state for line in lines)
-    late = sum(bool(line.late) for line in lines if line.state in ("taken", "unchanged"))
+    late = sum(bool(line.late) for line in lines if line.counts)
     until = f", due {deadline:%Y-%m-%d %H:%M:%S} UTC" if deadline else ""
     console.print(f"[bold]{lesson}[/bold], read as {' and '.join(sorted(forms))}{until}", highlight=False)
-    zeros = sum(line.state == "unreadable" and ZERO in line.sentence for line in lines)
-    count["taken"] += zeros  # `grade` grades them
     for state, words in STATES.items():
         if count[state]:
-            zero = zeros if state == "unreadable" else 0
-            counted = f" ({zero:,} of them counted above, and graded 0)" if zero else ""
-            console.print(f"{count[state]:7,} {words}{counted}", highlight=False)
+            console.print(f"{count[state]:7,} {words}", highlight=False)
     if late:
         console.print(f"{late:7,} handed in late (counted above)", highlight=False)
-    timeless = [line for line in lines if line.state in ("taken", "unchanged") and not line.submitted and not line.late]
+    timeless = [line for line in lines if line.counts and not line.submitted and not line.late]
     if deadline and timeless:
         console.print(
             f"{len(timeless):7,} handed in at no known time (counted above): they count as in time, unless a worksheet given with --roster says when",
@@ -57,7 +54,7 @@ def collect_class(course, lesson, sources, output, roster_file=None, form=None, 
     if len(told) > SHOWN:
         console.print(f"· and {len(told) - SHOWN:,} more", highlight=False)
     console.print(f"All of it: {output / 'collected' / lesson}.csv", markup=False, highlight=False, soft_wrap=True)
-    return 1 if count["duplicate"] + count["unknown"] + count["unreadable"] else 0
+    return 1 if count["zero"] + count["duplicate"] + count["unknown"] + count["unreadable"] else 0
 
 
 def collect(course, lesson, sources, output, roster_file=None, form=None, due=None, timezone=None):
@@ -68,35 +65,49 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
     if not any(released.glob("*.ipynb")):
         raise intake.no_lesson(lesson, course)
     zone = _zone(timezone)
-    config = settings(course, output, isolate=True)
-    with Gradebook(
-        config.CourseDirectory.db_url, config.CourseDirectory.get("course_id", "default_course")
-    ) as gradebook:
-        students = roster.read(roster_file, zone) if roster_file else class_list.of(gradebook)
-        if roster_file:
-            students = class_list.load(gradebook, students)
-        before = _deadline(gradebook, lesson)
-        if due is not None:
-            gradebook.update_or_create_assignment(lesson, duedate=_due(due, zone))
-        deadline = _deadline(gradebook, lesson)
-    store = Store(output / ".graded")
-    if deadline != before:  # at once: what comes next may be refused, and the deadline stays
-        store.add_collected(lesson, {path.parent.name for path in submitted(output, lesson)})
-    place, file = output / "collected" / lesson, output / "collected" / f"{lesson}.csv"
-    place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".staging-", dir=place) as folder:
-        notebooks, recorded = {path.name for path in released.glob("*.ipynb")}, read(file)
-        settling = Settling(output, lesson, deadline, recorded)
-        staging = Staging(Path(folder), lesson, notebooks, overlay.labels(released.parent))
-        reading = _Reading(lesson, notebooks, zone, students, staging, settling, recorded)
-        for source in sources:
-            reading.read(Path(source), form)
-        if others := settling.of_another_lesson():
-            raise Problem(f"Nothing was collected: none of {len(others):,} submissions is of {lesson}. {others[0]}")
-        lines = settling.settle()
-    store.add_collected(lesson, settling.changed)
-    names = {Path(source).resolve().name for source in sources}
-    return record(file, lines, students, names), reading.forms, deadline
+    due = None if due is None else _due(due, zone)
+    book = settings(course, output, isolate=True).CourseDirectory
+    store, place, file = (
+        Store(output / ".graded"),
+        output / "collected" / lesson,
+        output / "collected" / f"{lesson}.csv",
+    )
+    with alone(store.folder):
+        there = {path.parent.name for path in submitted(output, lesson)}
+        with Gradebook(book.db_url, book.get("course_id", "default_course")) as gradebook:
+            students, deadline = _class(gradebook, roster_file, zone, output), _deadline(gradebook, lesson)
+            if due is not None and due != deadline:
+                store.add_collected(lesson, there)  # first: whatever comes next, their penalties may be other ones
+                gradebook.update_or_create_assignment(lesson, duedate=due)
+                deadline = due
+            extensions = _extensions(gradebook, lesson)
+            everybody = [row.id for row in gradebook.db.query(Row)] if len(students) else []
+        place.mkdir(parents=True, exist_ok=True)
+        for left in place.glob(".staging-*"):  # of a run that was killed
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(prefix=".staging-", dir=place) as folder:
+            notebooks, recorded = {path.name for path in released.glob("*.ipynb")}, read(file)
+            settling = Settling(output, lesson, deadline, extensions, recorded)
+            staging = Staging(Path(folder), lesson, notebooks, overlay.labels(released.parent))
+            reading = _Reading(lesson, notebooks, zone, students, staging, settling, recorded)
+            for source in sources:
+                reading.read(Path(source), form)
+            if others := settling.of_another_lesson():
+                raise Problem(f"Nothing was collected: none of {len(others):,} submissions is of {lesson}. {others[0]}")
+            before = store.collected(lesson)
+            store.add_collected(lesson, set(settling.attempts))  # more than have changed, if this is killed meanwhile
+            lines = settling.settle()
+            lines = record(file, lines, everybody, reading.seen)
+            store.set_collected(lesson, before | settling.changed)
+    return lines, reading.forms, deadline
+
+
+def _class(gradebook, roster_file, zone, output):
+    """The roster, which is in the gradebook afterwards, or what is there already."""
+    if roster_file is None:
+        return class_list.of(gradebook)
+    collected = {path.name for path in (output / "submitted").glob("[!.]*")}
+    return class_list.load(gradebook, roster.read(roster_file, zone), collected)
 
 
 def _deadline(gradebook, lesson):
@@ -104,6 +115,15 @@ def _deadline(gradebook, lesson):
         return gradebook.find_assignment(lesson).duedate
     except MissingEntry:
         return None
+
+
+def _extensions(gradebook, lesson):
+    """{student: how much longer this one had}"""
+    try:
+        rows = gradebook.assignment_submissions(lesson)
+    except MissingEntry:
+        return {}
+    return {row.student_id: row.extension for row in rows if row.extension}
 
 
 def _zone(name):
@@ -122,7 +142,10 @@ def _due(text, zone):
         when = None
     if when is None or ":" not in text:  # a day alone would be its first second
         raise Problem(f"The due date {text!r} cannot be read; write it with its time, as '2026-11-21 23:59'.")
-    return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(UTC).replace(tzinfo=None, microsecond=0)
+    try:
+        return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(UTC).replace(tzinfo=None, microsecond=0)
+    except OverflowError:
+        raise Problem(f"The due date {text!r} is too far away.") from None
 
 
 class _Reading:
@@ -130,11 +153,11 @@ class _Reading:
 
     def __init__(self, lesson, notebooks, zone, students, staging, settling, before):
         self.lesson, self.notebooks, self.zone, self.students = lesson, notebooks, zone, students
-        self.staging, self.settling, self.forms = staging, settling, set()
-        self.called = {}  # by id, the numbers that the system has for it: more than one, and it is not one student
+        self.staging, self.settling, self.forms, self.seen = staging, settling, set(), set()
+        self.called = {}  # by id and form, the numbers that the system has for it: more than one, and it is not one student
         for line in before:
-            if line.state not in ("missing", "unknown"):
-                self.called.setdefault(line.student, set()).add(line.lms_id)
+            if line.state not in ("missing", "unknown") and line.lms_id:
+                self.called.setdefault((line.student, line.form), set()).add(line.lms_id)
 
     def read(self, source, form):
         """Stage the attempts of one source."""
@@ -149,15 +172,24 @@ class _Reading:
                     )
                 found, attempts, left = lms.recognise(entries, self.lesson, form, self.zone, self.notebooks)
                 self.forms.add(found)
+                self.numbered = self.students.numbered(attempts)
+                if self.numbered and self.students.of_another(attempts):
+                    raise Problem(
+                        f"Nothing of {source} was collected: none of its numbers is in the roster, which seems to be the worksheet "
+                        "of another assignment. Give that of this one."
+                    )
+                by_key = {attempt.key: attempt for attempt in attempts}
                 for name, why in refused:
-                    self._refused(source, name, why, found, {attempt.key: attempt for attempt in attempts})
+                    self._refused(source, name, why, found, by_key)
                 for entry in left:
                     self._stray(source, entry, found)
                 if not attempts and not left and not refused:
                     raise Problem(f"{source} is empty; give the folder or zip that holds the submissions.")
                 for attempt in attempts:
                     attempt.source = source.name
-                    self.called.setdefault(_made(attempt), set()).add(attempt.lms_id)
+                    self.seen.add(f"{source.name}/{attempt.key}")
+                    if attempt.lms_id:
+                        self.called.setdefault((self._who(attempt)[0], attempt.form), set()).add(attempt.lms_id)
                 for attempt in attempts:
                     self._take(attempt)
         except Refused as problem:
@@ -169,7 +201,9 @@ class _Reading:
         _, found, _ = lms.recognise([entry], self.lesson, form, self.zone, self.notebooks)
         about = found[0] if found else Attempt(form, name)
         if about.key in attempts:
-            attempts[about.key].note = f"{attempts[about.key].note} {Path(name).name}: {why}".strip()
+            note = attempts[about.key].note
+            if len(note) < SENTENCE_CHARS:  # of a locked zip of thousands of files, some say it
+                attempts[about.key].note = f"{note} {Path(name).name}: {why}".strip()
             return
         student = self._student(about)[0]
         sentence = f"{Path(name).name}: {why}"
@@ -187,7 +221,10 @@ class _Reading:
 
     def _stray(self, source, entry, form):
         """A notebook whose name does not follow the export's; an index page or a list of grades is none."""
-        if entry.path.lower().endswith((".ipynb", ".zip")) and not (form == "nbgrader" and len(entry.parts) >= 3):
+        of_another_lesson = (form == "nbgrader" and len(entry.parts) >= 3) or (
+            form == "exchange" and lms.is_exchange(entry)
+        )
+        if entry.path.lower().endswith((".ipynb", ".zip")) and not of_another_lesson:
             sentence = f"Its place does not say whose it is: in this export (read as {form}) it has another form. "
             sentence += (
                 "Put it in a folder of the student's name and collect the folder around that with --form folder, "
@@ -199,32 +236,39 @@ class _Reading:
             )
 
     def _keep(self, entry, state):
-        target = self.settling.aside / state / entry.path
+        target = self.settling.aside / state / archive.short_path(entry.path)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(entry.read())
+            content = entry.read()
+            if not (target.is_file() and target.read_bytes() == content):
+                target = free(target)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
         except Refused as problem:
             return f" {problem}"
         return f" It is kept in {target.relative_to(self.settling.output)}."
 
     def _student(self, attempt):
         """The student's id, and why not."""
+        student, why = self._who(attempt)
+        if student is None or len(self.called.get((student, attempt.form), ())) < 2:
+            return student, why
+        help_ = roster.WHICH_OF_TWO if len(self.students) else "Give a roster with --roster to tell them apart."
+        numbers = " and ".join(sorted(self.called[student, attempt.form]))
+        return (
+            None,
+            f"two students are called {plain(attempt.name or attempt.login)!r}, with the numbers {numbers}. {help_}",
+        )
+
+    def _who(self, attempt):
         if len(self.students):
-            student, why = self.students.find(attempt)
+            student, why = self.students.find(attempt, self.numbered)
             if student is None:
                 return None, why
             if attempt.submitted is None:
                 attempt.submitted = student.submitted
             return student.id, ""
-        made = _made(attempt)
-        if not made:
-            return None, f"its name does not say whose it is. {roster.NOBODY}"
-        if len(self.called.get(made, ())) > 1:
-            return (
-                None,
-                f"two students are called {plain(attempt.name)!r}; give a roster with --roster to tell them apart.",
-            )
-        return made, ""
+        made = roster.student_id(attempt.login or attempt.name)
+        return (made, "") if made else (None, f"its name does not say whose it is. {roster.NOBODY}")
 
     def _take(self, attempt):
         """Stage an attempt for its student, or put it aside."""
@@ -240,8 +284,3 @@ class _Reading:
             )
         else:
             self.settling.add(student, staged)
-
-
-def _made(attempt):
-    """The id of a student where there is no roster."""
-    return roster.student_id(attempt.login or attempt.name)

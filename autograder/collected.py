@@ -1,23 +1,26 @@
 """`collected/LESSON.csv`: one line for every submission, and what became of it."""
 
 import csv
-import os
+import io
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from autograder import roster
+from autograder.store import write
 
 STATES = {
     "taken": "to be graded",
     "unchanged": "already collected",
+    "zero": "no valid notebook, to be graded 0",
     "older": "older, kept aside",
     "duplicate": "which counts is not clear",
     "unknown": "whose is not known",
     "unreadable": "not readable",
     "missing": "handed in nothing",
 }
-ZERO = "It will be graded 0, with this note."
+COUNTS = ("taken", "unchanged", "zero")  # one line of a student's is about what is graded
 WRONG = ("duplicate", "unknown", "unreadable")
+SENTENCE_CHARS = 2_000
 
 
 @dataclass
@@ -33,31 +36,40 @@ class Found:
     lms_id: str = ""
     key: str = ""  # how the system named this submission: needed to give feedback back
     sentence: str = ""
+    last: str = ""  # UTC, where the same work was handed in again
+    work: str = ""  # the same where the files are the same
+
+    @property
+    def counts(self) -> bool:
+        return self.state in COUNTS
 
 
-def record(path: Path, lines: list[Found], students: roster.Roster, sources=()) -> list[Found]:
-    """Write the lines. Those of earlier runs stay for what this run did not see; but what was wrong with one of `sources`
-    was mended if it is not wrong any more.
+def record(path: Path, lines: list[Found], students, seen=()) -> list[Found]:
+    """Write the lines; a student of `students` without any handed in nothing.
+
+    Those of earlier runs stay for what this run did not see, but for what counts, of which `lines` have all. What was wrong in an
+    export was mended if that has been seen again (`seen`: the origins of this run), and it is not wrong any more.
     """
-    seen = {_same(line) for line in lines}
-    settled = {line.student for line in lines if counts(line)}
-    for line in read(path):
-        replaced = counts(line) and line.student in settled
-        mended = line.state in WRONG and line.origin.partition("/")[0] in sources
-        if line.state != "missing" and _same(line) not in seen and not replaced and not mended:
+    now, before = {_same(line) for line in lines}, read(path)
+    again = {_source(line) for line in before if line.origin in seen}  # another section's file may have the same name
+    taken = {line.student for line in lines if line.state == "taken"}
+    for line in before:
+        mended = line.state in WRONG and (_source(line) in again or line.student in taken)
+        if line.state != "missing" and not line.counts and _same(line) not in now and not mended:
             lines.append(line)
     there = {line.student for line in lines}
-    lines += [Found(s.id, "missing", sentence="Nothing was handed in.") for s in students.students if s.id not in there]
+    lines += [Found(id_, "missing", sentence="Nothing was handed in.") for id_ in students if id_ not in there]
     order = list(STATES)
     lines.sort(key=lambda line: (order.index(line.state) if line.state in order else 9, line.student, line.origin))
-    names = [f.name for f in fields(Found)]
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", newline="", encoding="utf-8-sig") as file:  # a spreadsheet then reads it as UTF-8
-        writer = csv.writer(file)
-        writer.writerow(names)
-        writer.writerows([[roster.marked(getattr(line, name)) for name in names] for line in lines])
-    os.replace(temporary, path)
+    names, out = [f.name for f in fields(Found)], io.StringIO()
+    csv.writer(out).writerows([names, *([_cell(getattr(line, name)) for name in names] for line in lines)])
+    write(path, out.getvalue().encode("utf-8-sig"))  # so that a spreadsheet reads it as UTF-8
     return lines
+
+
+def _cell(text):
+    """A cell that no spreadsheet takes for a formula, and that any program reads."""
+    return roster.marked(text if len(text) <= SENTENCE_CHARS else f"{text[:SENTENCE_CHARS]} …")
 
 
 def read(path: Path) -> list[Found]:
@@ -74,10 +86,9 @@ def read(path: Path) -> list[Found]:
     ]
 
 
-def counts(line: Found) -> bool:
-    """Whether it is about what is graded: one line of a student's is."""
-    return line.state in ("taken", "unchanged") or ZERO in line.sentence
+def _source(line):
+    return line.origin.partition("/")[0]
 
 
 def _same(line):
-    return line.key or (line.student, line.submitted, line.origin, line.state)
+    return (line.form, line.key) if line.key else (line.student, line.submitted, line.origin, line.state)

@@ -20,7 +20,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, NbGraderPreprocessor
 from traitlets import Bool, Float, Integer
 
-from autograder import feedback, overlay
+from autograder import feedback, overlay, stamps
 from autograder.marks import SaveGrades
 from autograder.runner import Plan, Result, Runner, SetupFailed
 from autograder.sandbox import Limits, SandboxError, require
@@ -212,7 +212,7 @@ def beside(paths: dict[str, Path]) -> tuple[dict[str, bytes], list[str]]:
     """The files beside a notebook, by name, for the worker's folder; and notes about those that were left out."""
     files, notes, room = {}, [], FILES_BYTES
     for name, path in sorted(paths.items()):
-        if path.suffix == ".ipynb" or path.is_symlink() or not path.is_file():
+        if path.suffix == ".ipynb" or name == stamps.NAME or path.is_symlink() or not path.is_file():
             continue
         if name != _plain(name):
             notes.append(

@@ -1,6 +1,8 @@
 """Grades and feedback pages in the forms that learning management systems import."""
 
+import contextlib
 import csv
+import io
 import os
 import re
 import zipfile
@@ -8,11 +10,11 @@ from pathlib import Path
 
 from autograder import roster, scores
 from autograder.archive import plain
-from autograder.collected import counts
+from autograder.collected import COUNTS
 from autograder.collected import read as read_record
 from autograder.problem import Problem
 from autograder.roster import marked
-from autograder.store import Store
+from autograder.store import Store, write
 from autograder.wording import many, some
 
 FORMS = ("csv", "canvas", "moodle", "brightspace")
@@ -31,9 +33,10 @@ _OWN = {
         ({"orgdefinedid"}, {"username"}),
     ),
 }
-_HANDED_IN = ("taken", "unchanged", "unreadable", "duplicate")  # states of what somebody handed in, the newest of each
+_HANDED_IN = (*COUNTS, "unreadable", "duplicate")  # states of what somebody handed in, the newest of each
 # the column of the student's number in it, and those by which a student is found else
-_ID = {"canvas": ("id",), "moodle": ("identifier",), "brightspace": ("orgdefinedid", "username")}
+_ID = {"canvas": ("id",), "moodle": ("identifier",), "brightspace": ()}
+_NUMBER = {"canvas": r"(\d+)", "moodle": r"\D*(\d+)", "brightspace": r"#?(\d+)"}  # Moodle writes `Participant 123456`
 _LOGIN = ("sisloginid", "username", "idnumber", "orgdefinedid", "emailaddress", "email", "id")
 
 
@@ -53,6 +56,7 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
         known = [
             [s.id, *(plain(about or "") for about in (s.last_name, s.first_name, s.email))] for s in gradebook.students
         ]
+        unfinished = {lesson: scores.unfinished(output, lesson, classes[lesson], gradebook) for lesson in lessons}
     if form == "csv":
         rows = [HEAD, *(row for lesson in lessons for row in _plain_rows(lesson, classes[lesson], known, raw))]
         name = f"{lessons[0]}-grades.csv" if len(lessons) == 1 else "grades.csv"
@@ -68,6 +72,7 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
         if not any(written for written, _ in outcomes):
             raise Problem(f"There is nothing to export. {' '.join(said)}")
     for lesson in lessons:
+        said += [f"{lesson}: {unfinished[lesson]}"] if unfinished[lesson] else []
         said += _not_graded(output, lesson, classes[lesson], records[lesson])
         waiting = sum(one.waiting > one.again for one in classes[lesson])
         if waiting:
@@ -84,12 +89,9 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
 
 def _not_graded(output, lesson, submissions, record):
     """Sentences on who handed in and has no grade, whatever the form."""
-    unfinished = scores.unfinished(output, lesson, submissions)
     graded = {one.student for one in submissions} | Store(output / ".graded").unfinished(lesson)
     others = {line.student for line in record if line.student and line.state in _HANDED_IN} - graded
-    ready = {line.student for line in record if counts(line)} & others
-    if unfinished:
-        yield f"{lesson}: {unfinished}"
+    ready = {line.student for line in record if line.counts} & others
     for some_of_them, then in (
         (ready, f"`autograder grade {lesson}` grades it now."),
         (others - ready, f"collected/{lesson}.csv says why."),
@@ -130,7 +132,8 @@ def _lesson(output, folder, lesson, submissions, lines, form, template, column, 
 
     Whether there was a grade to write, and sentences.
     """
-    record = {line.student: line for line in lines if _given_back(line, form)}
+    back = [line for line in lines if _given_back(line, form)]
+    record = {line.student: line for line in sorted(back, key=lambda line: line.counts)}
     most = max((one.points for one in submissions), default=0)
     scale = of / most if of and most else 1
     grades = {one.student: _points(_grade(one, raw) * scale) for one in submissions}
@@ -146,7 +149,7 @@ def _lesson(output, folder, lesson, submissions, lines, form, template, column, 
         )
     if len(missing) == len(submissions):
         return False, said
-    said.insert(0, f"Grades {_write(folder / f'{lesson}-{form}.csv', rows, theirs=template is not None)}")
+    said.insert(0, f"Grades {_write(folder / f'{lesson}-{form}.csv', rows)}")
     pages, without = _feedback(output, folder, lesson, submissions, record, form)
     if pages:
         said.append(f"Feedback {pages}")
@@ -158,7 +161,7 @@ def _lesson(output, folder, lesson, submissions, lines, form, template, column, 
 
 
 def _given_back(line, form):
-    return line.state in ("taken", "unchanged", "unreadable") and line.form == form and line.student and line.key
+    return (line.counts or line.state == "unreadable") and line.form == form and line.student and line.key
 
 
 def _canvas(lesson, submissions, record, grades, most, column):
@@ -214,20 +217,25 @@ def _filled(template, lesson, submissions, record, grades, form, column, most, o
         raise Problem(f"{template} is not {_OWN[form][0]}; {other}. Give the right one, or leave out --template.")
     place = _column(rows[0], heads, lesson, form, column, template)
     ids = [heads.index(name) for name in _ID[form] if name in heads]
-    logins = [heads.index(name) for name in _LOGIN if name in heads]
-    by_number = {line.lms_id: student for student, line in record.items()}
-    if form == "canvas":
-        by_number |= {one.lms_id: one.student for one in submissions if one.lms_id}
-    by_login = {key.casefold(): one.student for one in submissions for key in (one.student, one.email, *one.sis) if key}
+    places = [heads.index(name) for name in _LOGIN if name in heads]
+    of_system = {(line.lms_id, student) for student, line in record.items()}
+    of_system |= {(one.lms_id, one.student) for one in submissions if form == "canvas"}
+    names = {(name, one.student) for one in submissions for name in (one.student, one.email, *one.sis)}
+    by_number, by_name = _of_one(of_system), _of_one(names)
+    by_folded = _of_one({(name.casefold(), student) for name, student in names})
     found, warnings, possible = set(), [], None
     for row in rows[1:]:
         row += [""] * (len(heads) - len(row))
         if form == "canvas" and "points possible" in row[0].casefold():
             possible = row[place]
             continue
-        numbers = [re.sub(r"^\D+", "", row[at]) for at in ids]
-        student = next((by_number[n] for n in numbers if n in by_number), None)
-        student = student or next((by_login[row[at].strip().lstrip("#").casefold()] for at in logins if row[at].strip().lstrip("#").casefold() in by_login), None)  # fmt: skip
+        numbers = [number[1] for at in ids if (number := re.fullmatch(_NUMBER[form], row[at].strip()))]
+        logins = [row[at].strip().lstrip("#") for at in places]
+        student = next((by_number[number] for number in numbers if number in by_number), None)
+        student = student or next((by_name[login] for login in logins if login in by_name), None)
+        student = student or next(
+            (by_folded[login.casefold()] for login in logins if login.casefold() in by_folded), None
+        )
         if student in grades and student not in found:  # what was handed in may be nothing to grade
             found.add(student)
             row[place] = grades[student]
@@ -242,6 +250,14 @@ def _filled(template, lesson, submissions, record, grades, form, column, most, o
         mend = "leave out --of" if abs(theirs - most) <= 0.005 else f"convert the grades with --of {theirs:g}"
         warnings.append(f"{lesson}: {form.title()} expects {theirs:g} points, and {ours}. Change it there, or {mend}.")
     return rows, [one.student for one in submissions if one.student not in found], warnings
+
+
+def _of_one(pairs):
+    """{key: student} of what belongs to one student alone."""
+    whose = {}
+    for key, student in pairs:
+        whose.setdefault(key, set()).add(student)
+    return {key: students.pop() for key, students in whose.items() if key and len(students) == 1}
 
 
 def _column(header, heads, lesson, form, column, template):
@@ -274,15 +290,16 @@ def _feedback(output, folder, lesson, submissions, record, form):
         for student, found in known.items():
             key = record[student].key
             for page in found:
-                archive.write(page, f"{key}_{page.name}" if form == "canvas" else f"{key}/{page.name}")
+                with contextlib.suppress(FileNotFoundError):  # a grader at work makes it anew
+                    archive.write(page, f"{key}_{page.name}" if form == "canvas" else f"{key}/{page.name}")
     os.replace(temporary, path)
     return path, len(pages) - len(known)
 
 
-def _write(path, rows, theirs=False):
-    """A CSV file. theirs: the cells are the system's own, to be handed back as they came."""
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows if theirs else [[marked(cell) for cell in row] for row in rows])
-    os.replace(temporary, path)
+def _write(path, rows):
+    """A CSV file. What is the system's own is handed back as it came, other cells so that no spreadsheet computes them."""
+    theirs, out = isinstance(rows, roster.Table), io.StringIO()
+    encoding, delimiter = (rows.encoding, rows.delimiter) if theirs else ("utf-8", ",")
+    csv.writer(out, delimiter=delimiter).writerows(rows if theirs else [[marked(cell) for cell in row] for row in rows])
+    write(path, out.getvalue().encode(encoding, errors="replace"))
     return path

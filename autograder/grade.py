@@ -33,7 +33,7 @@ from sqlalchemy.exc import OperationalError, SAWarning
 from tqdm import tqdm
 from traitlets.config import Config, PyFileConfigLoader
 
-from autograder import batch, execute, grades_csv, intake, overlay, pages, scores, stamps, task
+from autograder import batch, execute, grades_csv, intake, overlay, pages, scores, stamps, standing, task
 from autograder.graded import STOPS, what_was_wrong
 from autograder.problem import Problem
 from autograder.record import OpenGradebook, Recorder
@@ -125,12 +125,12 @@ def run(course, lessons, submissions, output, isolate=True, student=None, force=
 class Known:
     """What the gradebook says of a submission, in short: many of these are kept at a time."""
 
-    __slots__ = ("due", "hash", "points", "score", "to_mark")
+    __slots__ = ("due", "hash", "points", "reached", "score", "to_mark")
 
     def __init__(self, said):
-        self.hash, self.due = digest(json.dumps(said)), said["due"]
-        reached = sum(score for score, _, _ in said["grades"].values())
-        self.score = scores.counted(reached, said["penalty"])
+        self.hash, self.due = standing.fingerprint(said), said["due"]
+        self.reached = sum(score for score, _, _ in said["grades"].values())
+        self.score = scores.counted(self.reached, said["penalty"])
         self.points = sum(points for _, points, _ in said["grades"].values())
         self.to_mark = sum(points for _, points, waits in said["grades"].values() if waits)
 
@@ -216,7 +216,9 @@ class Grading:
         whole = False
         try:
             self.before = {
-                (name, lesson): Known(said) for lesson in self.lessons for name, said in self.gradebook.says(lesson)
+                (name, lesson): Known(said)
+                for lesson in self.lessons
+                for name, said in standing.of(self.gradebook, lesson)
             }
             for call, outcome in batch.drive(pool, self._calls(todo), self.more, self.bar.refresh):
                 self._done(call.about, call.function, outcome)
@@ -236,8 +238,11 @@ class Grading:
         self.rows.sort(key=lambda row: (row.student, self.lessons.index(row.lesson)))
         self.report = self._reported(len(todo), time.monotonic() - started, pool)
         write(self.output / ".graded" / "run.json", json.dumps(self.report, indent=1))
-        if self.options.only is None:
-            for lesson in self.lessons:
+        for lesson in self.lessons:
+            graded = {row.student for row in self.rows if row.lesson == lesson}
+            if old := self.store.collected(lesson):
+                self.store.set_collected(lesson, old - graded)
+            if self.options.only is None:
                 self.store.end(lesson)
 
     def _prepared(self, lesson):
@@ -332,35 +337,39 @@ class Grading:
             return None
         known, mark = self.before.get((handed.student, handed.lesson)), self.store.mark(handed.student, handed.lesson)
         graded, page = self._made(handed)
-        if known and _size(graded) == mark.get("graded") and mark.get("recorded") == self._recorded(key, known):
+        if known and _size(graded) == mark.get("graded") and mark.get("recorded") == self._recorded(handed, key, known):
             self.unchanged += 1
-            if [_size(page), digest(known.hash, self.page_settings)] == mark.get("page"):
+            if [_size(page), known.hash, digest(self.page_settings)] == mark.get("page"):
                 self._finish(handed, known, mark["notes"])
                 return []
-            return [self._page(handed, key, graded.read_text(encoding="utf-8"), mark["seconds"])]
+            [(_, said)] = standing.of(self.gradebook, handed.lesson, handed.student)
+            return [self._page(handed, mark["recorded"], graded.read_text(encoding="utf-8"), mark["seconds"], said)]
         result = self.store.result(key)
         return result and list(self._record(handed, key, result))
 
-    def _recorded(self, key, known):
-        """What tells whether a result was recorded as it would be now: a new time that it was due can change a penalty."""
-        return digest(key, known.due, self.text_of_settings)
+    def _recorded(self, handed, key, known):
+        """What tells whether a result was recorded as it would be now: another time or deadline, and marks by hand, can change a penalty."""
+        when = stamps.read(self.output / "submitted" / handed.student / handed.lesson)
+        reached = known.reached if "plugin_class" in self.config.AssignLatePenalties else ""
+        return digest(key, str(when), known.due, str(reached), self.text_of_settings)
 
     def _record(self, handed, key, result):
         """Put a result into the gradebook; yields the call that makes its page."""
         self.store.clear_mark(handed.student, handed.lesson)
-        deadline = self.gradebook.find_assignment(handed.lesson).duedate
-        stamps.follow(self.output / "submitted" / handed.student / handed.lesson, deadline)
+        stamps.follow(
+            self.output / "submitted" / handed.student / handed.lesson, self.gradebook.deadline_now(handed.lesson)
+        )
         try:
-            self.recorder.record(handed.student, handed.lesson, result["notebook"])
+            said = self.recorder.record(handed.student, handed.lesson, result["notebook"])
         except NbGraderException:
             self._skip(handed)
             return
         self.recorded += 1
-        yield self._page(handed, key, result["notebook"], result["seconds"])
+        recorded = self._recorded(handed, key, Known(said))
+        yield self._page(handed, recorded, result["notebook"], result["seconds"], said)
 
-    def _page(self, handed, key, notebook, seconds):
-        [(_, said)] = self.gradebook.says(handed.lesson, handed.student)
-        about = handed, key, Known(said), seconds, notes_on(notebook, said)
+    def _page(self, handed, recorded, notebook, seconds, said):
+        about = handed, recorded, Known(said), seconds, notes_on(notebook, said)
         args = self.page_settings, notebook, handed.lesson, handed.student, said
         return batch.Call(about, pages.render, args, home=True)
 
@@ -393,7 +402,7 @@ class Grading:
         for handed in all_:
             self.more.extend(self._record(handed, key, outcome))
 
-    def _publish(self, page, handed, key, known, seconds, notes):
+    def _publish(self, page, handed, recorded, known, seconds, notes):
         """Write a feedback page, with the files that lay beside the notebook. The submission is done with that."""
         graded, target = self._made(handed)
         shutil.rmtree(target.parent, ignore_errors=True)
@@ -403,9 +412,9 @@ class Grading:
         self.store.set_mark(
             handed.student,
             handed.lesson,
-            recorded=self._recorded(key, known),
+            recorded=recorded,
             graded=_size(graded),
-            page=[_size(target), digest(known.hash, self.page_settings)],
+            page=[_size(target), known.hash, digest(self.page_settings)],
             seconds=seconds,
             notes=notes,
         )

@@ -7,8 +7,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nbgrader import utils
-
+from autograder import stamps
 from autograder.overlay import MAX_BYTES
 from autograder.problem import Problem
 from autograder.wording import some
@@ -150,10 +149,11 @@ def copy(folder: Path, chosen: Path, target: Path, lesson: str) -> list[str]:
             file.truncate(MAX_BYTES + 1)
     else:
         shutil.copy2(chosen, target / f"{lesson}.ipynb", follow_symlinks=False)
-    stamp = target / "timestamp.txt"
-    try:
-        stamp.is_file() and utils.parse_utc(stamp.read_text().strip())
-    except (ValueError, OverflowError):
+    stamp = target / stamps.NAME
+    if stamp.is_dir():
+        shutil.rmtree(stamp)
+        odd.append(stamp.name)
+    elif stamp.exists() and stamps.read(target) is None:
         stamp.unlink()
         odd.append(stamp.name)
     notes = ["Links, devices and unreadable times were left out."] if odd else []

@@ -8,6 +8,7 @@ folder       ada/lesson.ipynb, ada.ipynb, ada_lesson.ipynb, ada.zip
 """
 
 import re
+import warnings
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import PurePosixPath
@@ -42,6 +43,23 @@ class Attempt:
     files: list[tuple[str, Entry]] = field(default_factory=list)
     note: str = ""
     source: str = ""
+    without_group: tuple[str, ...] = ()  # the name, where a group may stand before it
+    last: datetime | None = None  # when the same work was handed in for the last time, where that is another time
+
+    @property
+    def number(self) -> int:
+        """Canvas's number of a file: later ones are larger."""
+        return self.order if self.form == "canvas" else 0
+
+
+def order_of(form: str, key: str) -> int:
+    """The `order` of an attempt with this key.
+
+    >>> order_of("canvas", "lovelaceada_LATE_11_5001"), order_of("moodle", "Ada_11_assignsubmission_file_")
+    (5001, 0)
+    """
+    found = _CANVAS.fullmatch(f"{key}_x") if form == "canvas" else None
+    return int(found["file"]) if found else 0
 
 
 def recognise(
@@ -62,6 +80,11 @@ def recognise(
             if enough and hits > best[2]:
                 best = name, depth, hits
     attempts, left = _group(entries, _READERS[best[0]], best[1], lesson, zone)
+    if (
+        best[0] == "moodle" and len(attempts) > 1 and all("-" in attempt.name for attempt in attempts)
+    ):  # all have one, or none
+        for about in attempts:
+            about.without_group = tuple(about.name.split("-", n)[-1] for n in range(1, about.name.count("-") + 1))
     return best[0], _together(attempts, notebooks), left
 
 
@@ -105,6 +128,10 @@ def _together(attempts, notebooks):
         with_notebook = [attempt for attempt, rest, _ in newest.values() if rest.lower().endswith(".ipynb")]
         chosen = (with_notebook or mine)[-1]
         kept = {id(entry) for _, _, entry in newest.values()}
+        chosen.note = " ".join(
+            [chosen.note, *(f"{rest} was handed in later, and late." for attempt, rest, _ in newest.values()
+                            if attempt.late and not chosen.late)]
+        ).strip()  # fmt: skip
         out += [a for a in mine if a is not chosen and any(id(entry) not in kept for _, entry in a.files)]
         chosen.files = [(rest, entry) for _, rest, entry in newest.values()]
         out.append(chosen)
@@ -154,8 +181,10 @@ def _brightspace(parts, lesson, zone):
     match = _BRIGHTSPACE.fullmatch(parts[0])
     if match is None or len(parts) < 2:
         return None
-    when = time_of(match["time"], zone)
-    note = "" if when else f"the time {match['time']!r} cannot be read."
+    try:
+        when, note = time_of(match["time"], zone), ""
+    except ValueError as error:
+        when, note = None, f"the time {match['time']!r} cannot be read: {error}."
     return Attempt("brightspace", parts[0], match["name"].strip(), match["id"], submitted=when, note=note), "/".join(
         parts[1:]
     )
@@ -175,6 +204,12 @@ def _exchange(parts, lesson, zone):
     return Attempt(
         "exchange", parts[0], login=match["login"], submitted=when
     ), "" if rest == "submission_secret.txt" else rest
+
+
+def is_exchange(entry: Entry) -> bool:
+    """Whether it lies as the exchange has it, of whatever lesson."""
+    parts = entry.parts[1:] if entry.parts[0] == "inbound" else entry.parts
+    return len(parts) > 1 and re.fullmatch(r".+\+.+\+\d{4}-[^+]*(\+.*)?", parts[0]) is not None
 
 
 def _nbgrader(parts, lesson, zone):
@@ -202,23 +237,31 @@ def _plain_folder(parts, lesson, zone):
 
 
 def time_of(text: str, zone: tzinfo) -> datetime | None:
-    """A time as a system writes it in `zone`, in UTC without a zone; None where it cannot be read.
+    """A time as a system writes it in `zone`, in UTC without a zone; None where there is none. Raises ValueError where it cannot be read.
 
     >>> from zoneinfo import ZoneInfo
     >>> str(time_of("Nov 21, 2026 1036 AM", ZoneInfo("Europe/Berlin")))
     '2026-11-21 09:36:00'
-    >>> time_of("-", UTC) is None
-    True
+    >>> str(time_of("4.11.2026 10:36", UTC)), time_of("-", UTC) is None
+    ('2026-11-04 10:36:00', True)
     """
     text = re.sub(r"(?<!\d)(\d{1,2})(\d{2})(?=\s*[AaPp]\.?[Mm]|\s*$)(?<!\b20\d\d)", r"\1:\2", text.strip())
     if sum(map(str.isdigit, text)) < 5:
         return None
+    either = re.match(r"(\d{1,2})/(?!\1/)(\d{1,2})/\d{4}", text)
+    if either and max(map(int, either.groups())) <= 12:
+        raise ValueError("the day and the month may be one or the other")
     try:
-        when = dateutil.parser.parse(text)
-    except (ValueError, OverflowError):
-        return None
-    when = when if when.tzinfo else when.replace(tzinfo=zone)
-    return when.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+        with warnings.catch_warnings(action="error", category=dateutil.parser.UnknownTimezoneWarning):
+            when = dateutil.parser.parse(text, dayfirst=re.match(r"\d{1,2}\.\d", text) is not None)
+        if when.year < 1990:  # what a database writes for no time
+            return None
+        when = when if when.tzinfo else when.replace(tzinfo=zone)
+        return when.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+    except dateutil.parser.UnknownTimezoneWarning:
+        raise ValueError("its zone is not known") from None
+    except (ValueError, OverflowError, ArithmeticError):
+        raise ValueError("it is no time in English or in numbers") from None
 
 
 _READERS = {

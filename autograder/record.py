@@ -7,8 +7,6 @@ transaction: whenever the machine stops, the gradebook has all of a submission's
 import contextlib
 import functools
 import os
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 
 import nbformat
@@ -27,11 +25,11 @@ from nbgrader.api import (
 from nbgrader.converters import Autograde, autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import latesubmissions, saveautogrades
-from sqlalchemy import bindparam, insert, select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import OperationalError
 from traitlets.utils.importstring import import_item
 
-from autograder import execute
+from autograder import execute, standing
 from autograder.store import write
 
 # nbgrader asks the command `alembic` for this, which takes seconds
@@ -138,48 +136,11 @@ class OpenGradebook(Gradebook):
             self._rows[kind, *names] = {self._names[row.cell_id]: row for row in rows}
         return self._rows[kind, *names].get(name)
 
-    def says(self, lesson: str, student: str | None = None):
-        """What the gradebook has, one by one: yields (student, {"grades": {cell: [score, points, needs a person]}, "comments":
-        {cell: text}, "penalty": points, "due": time}).
-        """
-        names = {"lesson": lesson, "student": student}
-        grades, comments, late = (
-            groupby(self.db.execute(query, names), itemgetter(0)) for query in _queries(one=student is not None)
-        )
-        by_name = {"grades": next(grades, None), "comments": next(comments, None)}
-        following = {"grades": grades, "comments": comments}
-        for name, ((_, penalty, due, extension),) in ((name, list(found)) for name, found in late):
-            said = {"grades": {}, "comments": {}, "penalty": penalty, "due": str((due, extension))}
-            for part in following:
-                if by_name[part] is not None and by_name[part][0] == name:
-                    for _, label, *values in by_name[part][1]:
-                        said[part][label] = values if part == "grades" else values[0]
-                    by_name[part] = next(following[part], None)
-            yield name, said
-
-
-@functools.cache
-def _queries(one):
-    """What `says` asks for: grades, comments, and what tells a penalty; of one student or of all, in one order."""
-
-    def query(*columns, kind=None):
-        asked = select(SubmittedAssignment.student_id, *columns).select_from(SubmittedNotebook)
-        asked = asked.join(SubmittedNotebook.assignment).join(SubmittedAssignment.assignment)
-        asked = asked.join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
-        if kind is not None:
-            asked = asked.join(kind, kind.notebook_id == SubmittedNotebook.id).join(
-                BaseCell, BaseCell.id == kind.cell_id
-            )
-        asked = asked.where(Assignment.name == bindparam("lesson"), Notebook.name == bindparam("lesson"))
-        if one:
-            asked = asked.where(SubmittedAssignment.student_id == bindparam("student"))
-        return asked.order_by(SubmittedAssignment.student_id).execution_options(yield_per=500)
-
-    return (
-        query(BaseCell.name, Grade.score, Grade.max_score, Grade.needs_manual_grade, kind=Grade),
-        query(BaseCell.name, Comment.comment, kind=Comment),
-        query(SubmittedNotebook.late_submission_penalty, Assignment.duedate, SubmittedAssignment.extension),
-    )
+    def deadline_now(self, lesson: str):
+        """When it is due; Formgrader may have moved that since it was asked for the last time."""
+        assignment = self.find_assignment(lesson)
+        self.db.refresh(assignment, ["duedate"])
+        return assignment.duedate
 
 
 class Recorder(Autograde):
@@ -192,8 +153,11 @@ class Recorder(Autograde):
             kind(parent=self) for kind in kinds if kind.__name__ not in ("TwoProcessRun", "CheckCellMetadata")
         ]
 
-    def record(self, student: str, lesson: str, notebook: str):
-        """Put one graded notebook into `autograded/`, its scores into the gradebook. Raises NbGraderException, OperationalError."""
+    def record(self, student: str, lesson: str, notebook: str) -> dict:
+        """Put one graded notebook into `autograded/`, its scores into the gradebook, which then says what is returned (`standing.of`).
+
+        Raises NbGraderException, OperationalError.
+        """
         self.graded = nbformat.v4.reads(notebook)
         self.text, folder = notebook, self._format_source(lesson, student)
         self.assignments = {folder: [os.path.join(folder, f"{lesson}.ipynb")]}
@@ -202,7 +166,13 @@ class Recorder(Autograde):
         try:
             with _shared(self.gradebook):
                 self.convert_notebooks()
+            [(_, said)] = standing.of(self.gradebook, lesson, student)  # nobody else can write until this is saved
+            submission = self.gradebook.find_submission(lesson, student)
+            said["due"] = str(
+                (submission.assignment.duedate, submission.extension)
+            )  # by which there is a penalty or none
             self.gradebook.save()
+            return said
         except BaseException as error:
             self.gradebook.forget()
             if isinstance(error, NbGraderException) and isinstance(error.__context__, OperationalError):
@@ -213,6 +183,8 @@ class Recorder(Autograde):
 
     def init_assignment(self, assignment_id, student_id):
         super().init_assignment(assignment_id, student_id)
+        if self.coursedir.get_existing_timestamp(self._format_source(assignment_id, student_id)) is None:
+            self.gradebook.find_submission(assignment_id, student_id).timestamp = None  # not that of earlier work
         execute.remove_links(self, assignment_id, student_id)
 
     def convert_single_notebook(self, notebook_filename):

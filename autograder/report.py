@@ -12,7 +12,6 @@ import jinja2
 
 from autograder import mistakes, overlay, scores, similarity, store
 from autograder.archive import plain
-from autograder.collected import counts
 from autograder.collected import read as read_record
 from autograder.execute import NOT_ISOLATED
 from autograder.graded import cells, look_at_all
@@ -88,7 +87,7 @@ def _lesson(gradebook, course, output, to, lesson):
         "attention": _attention(submissions, record, _names(gradebook), _not_taken(output, lesson)),
         "alike": _alike(submissions),
         "not_isolated": sum(NOT_ISOLATED in one.notes for one in submissions),
-        "unfinished": scores.unfinished(output, lesson, submissions),
+        "unfinished": scores.unfinished(output, lesson, submissions, gradebook),
         "run": _run(output, lesson, submissions),
     }
 
@@ -215,7 +214,7 @@ def _attention(submissions, record, names, not_taken):
         entry(one, note) for one in submissions for note in one.notes
         if note != NOT_ISOLATED and (one.name, note, one.link) not in unread
     ]  # fmt: skip
-    said = {line.student: plain(line.sentence) for line in record if counts(line) and line.sentence}
+    said = {line.student: plain(line.sentence) for line in record if line.counts and line.sentence}
     notes += [
         entry(one, said[one.student]) for one in submissions
         if one.student in said and not any(note in said[one.student] for note in one.notes)

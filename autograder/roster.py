@@ -32,11 +32,15 @@ COLUMNS = {
     "sis_login": ("sisloginid",),
     "email": ("emailaddress", "email"),
     "lms_id": ("lmsuserid", "lmsid", "identifier", "canvasid", "userid"),
-    "submitted": ("submitted", "submittedat", "lastmodifiedsubmission", "timestamp"),
+    "submitted": ("submitted", "submittedat", "lastmodifiedsubmission"),
 }
 
+_FORMULA = (
+    r"\s*[=+\-@＝＋－＠\t\r]"  # what a spreadsheet computes; \uff1d and its like are = and its like in Chinese type
+)
 NOBODY = "Add the student to the roster, or rename the submission, and collect it again."
 WHICH = "Put it in a folder with the id of the right one as its name, and collect the folder around that with --form folder. "
+WHICH_OF_TWO = f"Mend the roster. Or: {WHICH[0].lower()}{WHICH[1:]}".strip()
 WHICH += (
     "If they are one person, take the id that is too much away with `nbgrader db student remove ID`, and collect again."
 )
@@ -63,6 +67,11 @@ class Student:
         return self.full or f"{self.first_name} {self.last_name}".strip()
 
     @property
+    def words(self) -> set[str]:
+        """The words of the name, squeezed."""
+        return set(map(squeezed, re.split(r"[\s,]+", self.name))) - {""}
+
+    @property
     def names(self) -> set[str]:
         """The name in both orders, squeezed."""
         first, last = self.first_name, self.last_name
@@ -72,8 +81,9 @@ class Student:
 class Roster:
     """The students of a class, to be found by whatever an export says of them."""
 
-    def __init__(self, students: list[Student], lasting_ids=True):
+    def __init__(self, students: list[Student], lasting_ids=True, numbers_of=""):
         self.students, self.lasting_ids = students, lasting_ids
+        self.numbers_of = numbers_of  # the form of the system that numbers them so
         self._by = {}
         for student in students:
             for key in _keys(student):
@@ -82,25 +92,55 @@ class Roster:
     def __len__(self):
         return len(self.students)
 
-    def find(self, attempt: Attempt) -> tuple[Student | None, str]:
-        """The student of an attempt; (None, why) where there is none or more than one."""
-        clues = [("lms", attempt.lms_id), ("id", _fold(attempt.login))]
-        names = [attempt.name, attempt.login]
-        if attempt.form == "moodle" and "-" in attempt.name:  # Moodle puts the group before the name
-            names += [attempt.name.split("-", n)[-1] for n in range(1, attempt.name.count("-") + 1)]
-        clues += [("name", squeezed(name)) for name in names]
-        for kind, value in clues:
-            matches = self._by.get((kind, value), []) if value else []
-            if len(matches) == 1:
-                return matches[0], ""
-            if matches:
-                among = ", ".join(student.id for student in matches)
-                return None, f"this name fits {len(matches)} students of the roster: {among}. {WHICH}"
-        who = attempt.name or attempt.login
+    def numbered(self, attempts: list[Attempt]) -> bool | None:
+        """Whether the numbers of an export are those of this list: where they lead to whom the names lead to. None: nothing tells."""
+        if attempts and attempts[0].form == self.numbers_of:
+            return True
+        both = [
+            (numbered[0], named[0])
+            for attempt in attempts
+            if (numbered := self._by.get(("lms", attempt.lms_id))) and (named := self._named(attempt))
+        ]
+        return any(numbered is named for numbered, named in both) if both else None
+
+    def of_another(self, attempts: list[Attempt]) -> bool:
+        """Whether it numbers the students of another assignment, as Moodle does that."""
+        return self.numbers_of == "moodle" and not any(("lms", attempt.lms_id) in self._by for attempt in attempts)
+
+    def find(self, attempt: Attempt, numbered: bool | None = None) -> tuple[Student | None, str]:
+        """The student of an attempt; (None, why) where there is none or more than one. numbered: see there, of all of an export."""
+        named = self._named(attempt)
+        by_number = self._by.get(("lms", attempt.lms_id), []) if attempt.lms_id and numbered is not False else []
+        if (
+            numbered is None and attempt.form == "moodle" and self.lasting_ids
+        ):  # its numbers are anew for each assignment
+            by_number = []
+        matches = by_number or named
+        who, number = attempt.name or attempt.login, f"number {attempt.lms_id}" if attempt.lms_id else ""
+        if len(matches) > 1:
+            among = ", ".join(student.id for student in matches)
+            return None, f"this name fits {len(matches)} students of the roster: {among}. {WHICH}"
+        if by_number and named and by_number[0] not in named:
+            return (
+                None,
+                f"{plain(who)!r} is {named[0].id} in the roster, and its {number} is that of {by_number[0].id}. {WHICH_OF_TWO}",
+            )
+        if matches and not by_number and numbered and number and matches[0].lms_id:
+            return (
+                None,
+                f"{plain(who)!r} has the {number}, and {matches[0].id} of that name has {matches[0].lms_id} in the roster. {WHICH_OF_TWO}",
+            )
+        if matches:
+            return matches[0], ""
         if not who:
             return None, f"its name does not say whose it is. {NOBODY}"
-        number = f" (number {attempt.lms_id} there)" if attempt.lms_id else ""
-        return None, f"nobody in the roster is {plain(who)!r}{number}. {NOBODY}"
+        return None, f"nobody in the roster is {plain(who)!r}{f' ({number} there)' if number else ''}. {NOBODY}"
+
+    def _named(self, attempt):
+        """Whom the name or the login of an attempt fits, the login as it is written first."""
+        clues = [("exact", attempt.login), ("id", _fold(attempt.login))]
+        clues += [("name", squeezed(name)) for name in (attempt.name, attempt.login, *attempt.without_group)]
+        return next((self._by[clue] for clue in clues if clue[1] and clue in self._by), [])
 
     def known_as(self, known: dict[str, set[str]]) -> "Roster":
         """The same list, each student with the id under which one of `known` is known already. known: {id: what else one is called}"""
@@ -116,12 +156,14 @@ class Roster:
                 taken.add(found)
                 student.others.add(student.id)
                 student.id = found
-        return Roster(self.students, self.lasting_ids)
+        return Roster(self.students, self.lasting_ids, self.numbers_of)
 
 
 def _keys(student):
     """What a student can be found by."""
-    keys = {("id", _fold(value)) for value in {student.id, student.email, *student.others} if value}
+    keys = {("id", _fold(value)) for value in {student.id, student.email, *student.others} if value} | {
+        ("exact", student.id)
+    }
     if student.lms_id:
         keys.add(("lms", student.lms_id))
     return keys | {("name", name) for name in student.names}
@@ -138,7 +180,12 @@ def squeezed(name: str) -> str:
     (True, 'zoeoneil')
     """
     letters = unicodedata.normalize("NFKD", name or "").casefold()
-    return "".join(filter(str.isalnum, letters))
+    return "".join(letter for letter in letters if letter.isalnum() or _is_vowel(letter))
+
+
+def _is_vowel(mark):
+    """Whether a mark on a letter is more than an accent, as in Hindi and Thai; accents stand above or below."""
+    return unicodedata.category(mark) in ("Mn", "Mc") and not 200 <= unicodedata.combining(mark) <= 240
 
 
 def student_id(text: str) -> str:
@@ -173,10 +220,22 @@ def read(path: Path, zone: tzinfo) -> Roster:
             "Name one `id`, or give the file that your learning management system exports."
         )
     students, seen = [], {}
+    where_submitted = where["submitted"][0] if where["submitted"] else None
     for number, row in enumerate(rows[1:], 2):
         if not any(cell.strip() for cell in row) or (canvas and _no_student(row, where)):
             continue
-        student = _student(row, where, zone)
+        student = _student(row, where)
+        try:
+            student.submitted = (
+                time_of(row[where_submitted], zone)
+                if where_submitted is not None and where_submitted < len(row)
+                else None
+            )
+        except ValueError as error:
+            raise Problem(
+                f"The roster {path} has the time {plain(row[where_submitted])!r} in line {number}: {error}. Write it as 2026-11-21 10:36, "
+                "or have your system export the list in English."
+            ) from None
         if not student.id:
             raise Problem(
                 f"The roster {path} has a student without an id in line {number}; fill it in or delete the line."
@@ -187,10 +246,13 @@ def read(path: Path, zone: tzinfo) -> Roster:
             )
         seen[student.id] = number
         students.append(student)
-    return Roster(students, lasting_ids="identifier" not in heads)  # Moodle numbers students anew for each assignment
+    if not students:
+        raise Problem(f"The roster {path} has no student; it needs a line for each, below the names of the columns.")
+    worksheet = "identifier" in heads  # Moodle numbers students anew for each assignment
+    return Roster(students, lasting_ids=not worksheet, numbers_of="moodle" if worksheet else "canvas" if canvas else "")
 
 
-def table(path: Path) -> list[list[str]]:
+def table(path: Path) -> "Table":
     """The cells of a CSV file with commas, semicolons or tabs, in any of the encodings that spreadsheets write. Raises Problem."""
     try:
         raw = Path(path).read_bytes()
@@ -198,18 +260,31 @@ def table(path: Path) -> list[list[str]]:
         raise Problem(f"{path} cannot be opened: {error.strerror}.") from None
     if raw[:2] == b"PK":
         raise Problem(f"{path} is a spreadsheet; save it as CSV (UTF-8) first.")
-    for encoding in ("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "cp1252", "latin-1"):
+    for encoding in (
+        "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig" if raw[:3] == b"\xef\xbb\xbf" else "utf-8",
+        "cp1252",
+    ):
         try:
             text = raw.decode(encoding)
             break
         except UnicodeError:
             continue
+    else:
+        raise Problem(f"{path} is neither UTF-8 nor in Western Europe's old encoding; save it as CSV (UTF-8).")
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     try:
-        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
+        return Table(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), encoding, delimiter)
     except csv.Error as error:
         raise Problem(f"{path} is no CSV file: {error}.") from None
+
+
+class Table(list):
+    """Rows of cells, and how the file had them."""
+
+    def __init__(self, rows=(), encoding="utf-8", delimiter=","):
+        super().__init__(rows)
+        self.encoding, self.delimiter = encoding, delimiter
 
 
 def _head(cell):
@@ -217,11 +292,11 @@ def _head(cell):
 
 
 def _no_student(row, where):
-    name = row[where["name"][0]].strip().casefold() if row else ""
+    name = (row[where["name"][0] :] or [""])[0].strip().casefold()
     return "points possible" in name or name in ("", "student, test", "test student")
 
 
-def _student(row, where, zone):
+def _student(row, where):
     def get(ours):
         cells = (row[place].strip() for place in where[ours] if place < len(row))
         return next((plain(unmarked(cell)) for cell in cells if cell), "")
@@ -242,7 +317,7 @@ def _student(row, where, zone):
         last,
         email,
         lms_id,
-        time_of(get("submitted"), zone),
+        None,
         name,
         others | {o.lstrip("#") for o in others},
         guessed,
@@ -267,9 +342,14 @@ def marked(value) -> str:
     ("'=cmd()", '-3.5', '-')
     """
     text = "" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)
-    formula = text[:1] in ("=", "+", "-", "@", "\t", "\r") and text != "-" and not isinstance(value, int | float)
+    formula = re.match(_FORMULA, text) and text != "-" and not isinstance(value, int | float)
     return "'" + text if formula else text
 
 
 def unmarked(text: str) -> str:
-    return text[1:] if re.match(r"'[=+\-@\t\r]", text) else text
+    """What `marked` made the text of.
+
+    >>> unmarked(marked(" ＝cmd()")), unmarked("'tis")
+    (' ＝cmd()', "'tis")
+    """
+    return text[1:] if re.match(f"'{_FORMULA}", text) else text

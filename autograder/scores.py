@@ -7,7 +7,7 @@ from pathlib import Path
 from nbgrader.api import Gradebook
 from sqlalchemy import text
 
-from autograder import known_ids, stamps
+from autograder import known_ids, stamps, standing
 from autograder.archive import plain
 from autograder.problem import Problem
 from autograder.store import Store
@@ -153,16 +153,16 @@ def graded(book, lessons=None) -> tuple[Gradebook, list[str]]:
     return gradebook, list(lessons or there)
 
 
-def unfinished(output: Path, lesson: str, submissions: list[Submission]) -> str:
-    """What a person must know where the last run over all did not come to its end, or more was collected since; else nothing."""
+def unfinished(output: Path, lesson: str, submissions: list[Submission], gradebook: Gradebook) -> str:
+    """What a person must know where grades or pages are not those of now; else nothing."""
     store, graded = Store(output / ".graded"), {one.student for one in submissions}
     if students := store.unfinished(lesson):
         left = len(students - graded)
-        some = f"{left:,} of {len(students):,} handed in are not" if left else "What was handed in anew may not be"
+        some = f"{left:,} of {len(students):,} handed in are not graded yet" if left else "Not all were looked at again"
         if store.at_work():
-            return f"{some} graded yet: a grader is at work. Wait until it has ended, and do this again."
+            return f"{some}: a grader is at work. Wait until it has ended, and do this again."
         return (
-            f"{some} graded yet: the last run did not come to its end. "
+            f"{some}: the last run did not come to its end. "
             f"Run `autograder grade {lesson}` again, with the same options; it goes on where it stopped."
         )
     if anew := len(store.collected(lesson) & graded):
@@ -170,4 +170,17 @@ def unfinished(output: Path, lesson: str, submissions: list[Submission]) -> str:
             f"The grades of {many(anew, 'student')} are from before the last `autograder collect`, which brought other work, "
             f"times or another deadline. `autograder grade {lesson}` makes the new ones."
         )
+    if changed := len(list(_changed(store, gradebook, lesson))):
+        return (
+            f"Of {many(changed, 'student')}, marks, an extension or the deadline changed since the feedback page was made. "
+            f"`autograder grade {lesson}` brings the pages up to date, and what lateness costs; it runs nothing again."
+        )
     return ""
+
+
+def _changed(store, gradebook, lesson):
+    """Of whom the gradebook says other than when their page was made."""
+    for student, said in standing.of(gradebook, lesson):
+        page = store.mark(student, lesson).get("page")
+        if page and page[1] != standing.fingerprint(said):
+            yield student

@@ -5,24 +5,24 @@ import os
 import re
 import shutil
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from autograder import roster, stamps
-from autograder.collected import ZERO, Found
-from autograder.lms import Attempt
+from autograder.collected import COUNTS, Found
+from autograder.lms import Attempt, order_of
 from autograder.staging import Staged, digest, free
 from autograder.wording import lateness
 
 
 class Settling:
-    """Of one lesson. `lines` says what became of every attempt."""
+    """Of one lesson. `lines` says what became of every attempt, and of all that was collected before and counts."""
 
-    def __init__(self, output: Path, lesson: str, deadline, before: list[Found]):
-        self.output, self.lesson, self.deadline = output, lesson, deadline
+    def __init__(self, output: Path, lesson: str, deadline, extensions: dict, before: list[Found]):
+        self.output, self.lesson, self.deadline, self.extensions = output, lesson, deadline, extensions
         self.aside, self.lines = output / "collected" / lesson, []
         self.attempts, self.changed = {}, set()  # by student; whose work or time is not what it was
-        # by student, the line of what was collected before
-        self.recorded = {line.student: line for line in before if line.state in ("taken", "unchanged")}
+        self.recorded = {line.student: line for line in before if line.counts}
 
     def add(self, student: str, staged: Staged) -> None:
         """One more attempt of a student's."""
@@ -41,17 +41,19 @@ class Settling:
             newest = self._chosen(student, staged)
             if newest is not None:
                 self._settle(student, newest)
+        settled = {line.student for line in self.lines if line.counts}
+        for folder in sorted(submitted(self.output, self.lesson)):
+            student = folder.parent.name
+            if student not in settled and not student.startswith(".") and folder.is_dir() and not folder.is_symlink():
+                self._stays(student)
         return self.lines
 
     def _chosen(self, student, new):
         """The newest of this time; None, with a line for each, where nothing tells."""
-        unique = {}
-        for staged in sorted(new, key=lambda s: (s.attempt.submitted is None, s.attempt.submitted or 0)):
-            unique.setdefault(staged.digest, staged)  # the same work handed in twice was done by the first time
+        works = {}
         for staged in new:
-            if staged not in unique.values():
-                self.line(student, "older", staged, "It is the same as another one of this student's.")
-        new = list(unique.values())
+            works.setdefault(staged.digest, []).append(staged)
+        new = [self._one_work(student, same) for same in works.values()]
         newest = _newest(new)
         if newest is None:
             for staged in new:
@@ -69,64 +71,130 @@ class Settling:
                 )
         return newest
 
+    def _one_work(self, student, same):
+        """The same work handed in more than once was done by the first time, and is as new as the last time."""
+        newest = _newest(same) or same[-1]
+        times = [staged.attempt.submitted for staged in same if staged.attempt.submitted]
+        for staged in same:
+            if staged is not newest:
+                self.line(student, "older", staged, "It is the same as another one of this student's.")
+        if times:
+            newest.attempt.submitted, newest.attempt.last = min(times), max(times)
+        newest.attempt.late = all(staged.attempt.late for staged in same)
+        return newest
+
     def _before(self, student):
-        """What an earlier run has put into `submitted/`."""
-        folder = self.output / "submitted" / student / self.lesson
+        """What an earlier run has put into `submitted/`, with what its line says of it."""
+        folder, line = self.output / "submitted" / student / self.lesson, self.recorded.get(student)
+        if (
+            not folder.exists() and line and line.work
+        ):  # a run that was killed has put it aside, and nothing in its place
+            for kept in (self.aside / "older" / student).glob("*"):
+                if _work(digest(kept)) == line.work:
+                    folder.parent.mkdir(parents=True, exist_ok=True)
+                    kept.rename(folder)
+                    break
         if folder.is_symlink() or not folder.is_dir():
             return None
-        return Staged(Attempt("", "", submitted=stamps.read(folder)), folder, digest(folder))
+        attempt, work = Attempt("", ""), digest(folder)
+        if line and line.work in (
+            "",
+            _work(work),
+        ):  # else somebody put it there, or a run was killed in front of its record
+            source = line.origin.partition("/")[0] if "/" in line.origin else ""
+            attempt = Attempt(line.form, line.key, lms_id=line.lms_id, source=source)
+            attempt.order, attempt.last = order_of(line.form, line.key), _time(line.last)
+        attempt.submitted = stamps.read(folder)
+        return Staged(attempt, folder, work)
 
     def _settle(self, student, newest):
         old = self._before(student)
         if old and old.digest == newest.digest:
-            state = "unchanged"
-            if not self._tells_more(student, old.attempt.submitted, newest.attempt):
-                self.line(student, "older", newest, "It is the same as what was collected before, and that counts.")
-                self._stays(student, old)
-                return
-            self._set_time(newest.attempt, old.attempt.submitted)
-            if newest.attempt.submitted != old.attempt.submitted:
-                stamps.write(old.folder, newest.attempt.submitted)
-                self.changed.add(student)
-        elif (
-            old
-            and old.attempt.submitted
-            and newest.attempt.submitted
-            and old.attempt.submitted > newest.attempt.submitted
-        ):
+            self._again(student, old, newest)
+            return
+        if old and _ranked([old, newest]) is old:
             kept = self._older(newest, student)
             self.line(student, "older", newest, f"A newer one was collected before. It is kept in {kept}.")
             self._stays(student, old)
             return
-        else:
-            state = "taken"
-            self.changed.add(student)
-            if old:
-                self.line(student, "older", old, f"A newer one was taken. It is kept in {self._older(old, student)}.")
-            target = self.output / "submitted" / student / self.lesson
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._set_time(newest.attempt)
-            if newest.attempt.submitted:  # one that cannot be read stays, and grading says so
-                stamps.write(newest.folder, newest.attempt.submitted)
-            newest.folder.chmod(0o755)
-            os.replace(newest.folder, target)
-            newest.folder = target
-            kept = self.aside / "unknown" / plain_key(newest.attempt)
-            if kept.is_dir() and digest(kept) == newest.digest:  # now its student is known
-                shutil.rmtree(kept)
-        reason = newest.unreadable and f"{newest.unreadable} {ZERO}"
-        notes = " ".join(filter(None, [reason, *newest.notes, self._late_note(newest.attempt)]))
-        self.line(student, "unreadable" if newest.unreadable else state, newest, notes)
+        if (
+            old
+            and newest.attempt.submitted is None
+            and not _ranked([old, newest])
+            and self._same_aside(student, newest)
+        ):
+            self.line(student, "older", newest, "It is the same as one that was put aside for a newer one.")
+            self._stays(student, old)
+            return
+        self.changed.add(student)
+        attempt = newest.attempt
+        for earlier in map(stamps.read, self._same_aside(student, newest)):
+            attempt.last = attempt.last or attempt.submitted
+            if earlier and not stamps.late_by_unknown(earlier):
+                attempt.submitted = min(filter(None, (earlier, attempt.submitted)))
+            attempt.late = attempt.late and stamps.late_by_unknown(earlier)
+        self._set_time(attempt)
+        if old:
+            self.line(student, "older", old, f"A newer one was taken. It is kept in {self._older(old, student)}.")
+        target = self.output / "submitted" / student / self.lesson
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if attempt.submitted:  # one that cannot be read stays, and grading says so
+            stamps.write(newest.folder, attempt.submitted)
+        newest.folder.chmod(0o755)
+        newest.folder.rename(target)
+        newest.folder = target
+        kept = self.aside / "unknown" / plain_key(attempt)
+        if kept.is_dir() and digest(kept) == newest.digest:  # now its student is known
+            shutil.rmtree(kept)
+        self._counts(student, "taken", newest)
 
-    def _stays(self, student, old):
-        """The line of what was collected before and counts, which may have the same name in the system as what was seen now."""
-        if line := self.recorded.get(student):
-            self.lines.append(replace(line, late=self._late(old.attempt)))
+    def _again(self, student, old, newest):
+        """What was collected before has been handed in, or only exported, again."""
+        before, attempt = old.attempt.submitted, newest.attempt
+        times = [time for time in (before, old.attempt.last, attempt.submitted, attempt.last) if time]
+        last = max((time for time in times if not stamps.late_by_unknown(time)), default=None)
+        if not old.attempt.key and before and attempt.submitted and not stamps.late_by_unknown(before):
+            attempt.submitted = min(before, attempt.submitted)  # somebody has put it there with its time
+        if not self._tells_more(old.attempt, attempt):
+            self.line(student, "older", newest, "It is the same as what was collected before, and that counts.")
+            old.attempt.last = last
+            self._stays(student, old)
+            return
+        attempt.last = last if attempt.key != old.attempt.key else old.attempt.last
+        self._set_time(attempt, before)
+        if attempt.submitted != before:
+            stamps.write(old.folder, attempt.submitted)
+            self.changed.add(student)
+        self._counts(student, "unchanged", newest)
+
+    def _counts(self, student, state, staged):
+        reason = staged.unreadable and f"{staged.unreadable} It will be graded 0, with this note."
+        notes = " ".join(filter(None, [reason, *staged.notes, self._late_note(staged.attempt)]))
+        self.line(student, "zero" if staged.unreadable else state, staged, notes)
+
+    def _stays(self, student, old=None):
+        """The line of what was collected before and counts, as it is now."""
+        line, folder = self.recorded.get(student), self.output / "submitted" / student / self.lesson
+        if old is None and not (line and line.work):
+            old = self._before(student)
+        if line and (old is None or line.work in ("", _work(old.digest))):
+            when = stamps.read(folder)
+            last = old.attempt.last if old else _time(line.last)
+            self.lines.append(
+                replace(line, late=self._late(student, when), submitted=_shown(when), last=_last(when, last))
+            )
         else:
             self.line(student, "unchanged", old)
 
+    def _same_aside(self, student, staged):
+        """The folders of the same work among what was put aside."""
+        kept = (self.aside / "older" / student).glob("*")
+        return [folder for folder in kept if folder.is_dir() and digest(folder) == staged.digest]
+
     def _older(self, staged, student):
-        when = staged.attempt.submitted
+        when = staged.attempt.submitted or (stamps.behind(self.deadline) if staged.attempt.late else None)
+        if when and not (staged.folder / stamps.NAME).exists():
+            stamps.write(staged.folder, when)
         return self.move_aside(
             staged, "older", f"{student}/{when:%Y-%m-%d_%H%M%S}" if when else f"{student}/{staged.digest[:8]}"
         )
@@ -144,14 +212,14 @@ class Settling:
         staged.folder = target
         return target.relative_to(self.output)
 
-    def _tells_more(self, student, before, attempt):
+    def _tells_more(self, old, attempt):
         """Whether the time that a system says now of the same work counts: that of the same hand-in, or an earlier or truer one."""
-        line = self.recorded.get(student)
-        if line and line.key.replace("_LATE_", "_") == attempt.key.replace("_LATE_", "_"):
+        if (old.form, old.key.replace("_LATE_", "_")) == (attempt.form, attempt.key.replace("_LATE_", "_")):
             return True
+        before = old.submitted
         if attempt.submitted is None:
             return not attempt.late or stamps.late_by_unknown(before)  # the same work again, late, is not late work
-        return before is None or stamps.late_by_unknown(before) or attempt.submitted < before
+        return before is None or stamps.late_by_unknown(before) or attempt.submitted <= before
 
     def _set_time(self, attempt, before=None):
         """Where the system tells none: that of before, unless Canvas takes back that it was late, or that of late work."""
@@ -159,12 +227,11 @@ class Settling:
         if attempt.submitted is None and not taken_back:
             attempt.submitted = before or (stamps.behind(self.deadline) if attempt.late else None)
 
-    def _late(self, attempt):
-        if stamps.late_by_unknown(attempt.submitted):
-            return stamps.NOT_KNOWN
-        if attempt.submitted and self.deadline:
-            return lateness((attempt.submitted - self.deadline).total_seconds())
-        return ""
+    def _late(self, student, when):
+        extension = self.extensions.get(student, timedelta())
+        if stamps.late_by_unknown(when):
+            return "" if extension else stamps.NOT_KNOWN
+        return lateness((when - self.deadline - extension).total_seconds()) if when and self.deadline else ""
 
     def _late_note(self, attempt):
         if not stamps.late_by_unknown(attempt.submitted):
@@ -177,12 +244,33 @@ class Settling:
     def line(self, student: str, state: str, staged: Staged, sentence: str = ""):
         """Say what became of an attempt."""
         a = staged.attempt
-        shown = f"{a.submitted:%Y-%m-%d %H:%M:%S}" if a.submitted and not stamps.late_by_unknown(a.submitted) else ""
-        late = self._late(a) if state in ("taken", "unchanged", "unreadable") else ""
+        late = self._late(student, a.submitted) if state in COUNTS else ""
         origin = f"{a.source}/{a.key}" if a.source else a.key
         if "." not in sentence.split(" ")[0]:  # the name of a file stays as it is
             sentence = sentence[:1].upper() + sentence[1:]
-        self.lines.append(Found(student, state, late, shown, origin, a.form, a.lms_id, a.key, sentence))
+        times = late, _shown(a.submitted)
+        last, work = _last(a.submitted, a.last), _work(staged.digest)
+        self.lines.append(Found(student, state, *times, origin, a.form, a.lms_id, a.key, sentence, last, work))
+
+
+def _shown(when):
+    return f"{when:%Y-%m-%d %H:%M:%S}" if when and not stamps.late_by_unknown(when) else ""
+
+
+def _last(when, last):
+    return _shown(last) if last and last != when else ""
+
+
+def _time(text):
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
+def _work(files):
+    """What of a digest stands in a line."""
+    return files[:12]
 
 
 def submitted(output: Path, lesson: str):
@@ -194,15 +282,20 @@ def plain_key(attempt):
     return roster.student_id(re.sub(r"\.(ipynb|zip)$", "", attempt.key, flags=re.IGNORECASE)) or "unnamed"
 
 
-def _newest(staged):
-    """The newest of several; None where nothing tells."""
-    if len(staged) == 1:
-        return staged[0]
-    for key in (lambda s: s.attempt.submitted, lambda s: s.attempt.order):
+def _ranked(staged):
+    """The newest of several by what tells that: Canvas's numbers, or times; None where nothing does."""
+    for key in (lambda s: s.attempt.number, lambda s: s.attempt.last or s.attempt.submitted):
         values = [key(s) for s in staged]
         if all(values) and len(set(values)) == len(values):
             return max(staged, key=key)
+    return None
+
+
+def _newest(staged):
+    """The newest of what is collected at one time; None where nothing tells."""
+    if len(staged) == 1:
+        return staged[0]
     orders = [s.attempt.order for s in staged]
     if all(s.attempt.form == "folder" for s in staged) and len(set(orders)) == len(orders):
         return max(staged, key=lambda s: s.attempt.order)  # "ada.ipynb", "ada (1).ipynb"
-    return None
+    return _ranked(staged)

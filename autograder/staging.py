@@ -1,5 +1,6 @@
 """From what one student handed in to files in a folder of ours, with sentences on what was left out or cannot be read."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -13,6 +14,7 @@ from autograder.archive import Refused, plain
 from autograder.lms import Attempt
 
 SUBMISSION_BYTES = 50 << 20
+NOTES = 10  # on files of one submission
 
 
 @dataclass
@@ -45,27 +47,31 @@ class Staging:
             notes.append(f"It has {len(files):,} files; those after the first {archive.MAX_FILES} were left out.")
             files = sorted(files, key=lambda f: not f[0].lower().endswith(".ipynb"))[: archive.MAX_FILES]
         files.sort(key=lambda f: not f[0].lower().endswith(".ipynb"))  # the notebook has the first claim on the room
-        own_time = attempt.form in ("exchange", "nbgrader")
+        own_time = attempt.form == "nbgrader"
         named = Counter(self._named(rest) for rest, _ in files)
         for rest, entry in files:
             if named[self._named(rest)] == 1:  # of two copies, nothing tells which one it was
                 rest = self._named(rest)
-            if rest == stamps.NAME and not own_time:
+            if rest.split("/")[0] == stamps.NAME and not (own_time and rest == stamps.NAME):
                 continue  # a student's own word on when it was
             try:
+                if entry.size > room:
+                    raise Refused(f"the submission is larger than {SUBMISSION_BYTES >> 20} MB; it was left out.")
                 content = entry.read()
                 room -= len(content)
-                if room < 0:
-                    raise Refused(f"the submission is larger than {SUBMISSION_BYTES >> 20} MB; it was left out.")
-                target = free(folder / rest)
+                target = free(folder / archive.short_path(rest))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
             except Refused as problem:
                 notes.append(f"{rest}: {problem}")
-            except (FileExistsError, NotADirectoryError):
-                notes.append(f"{rest}: a file and a folder have the same name; it was left out.")
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                    raise
+                notes.append(f"{rest}: it cannot be written here ({error.strerror}); it was left out.")
         if attempt.form == "nbgrader":
             attempt.submitted = attempt.submitted or stamps.read(folder)
+        if len(notes) > NOTES:
+            notes = [*notes[:NOTES], f"And {len(notes) - NOTES:,} more of its files were left out."]
         return self._looked_at(Staged(attempt, folder, "", notes=tuple(notes)))
 
     def _named(self, rest):
@@ -124,6 +130,8 @@ def digest(folder):
     found = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if stat.S_ISREG(p.lstat().st_mode)):
         name = path.relative_to(folder)
+        if ".ipynb_checkpoints" in name.parts:  # of somebody who has looked at it in Jupyter
+            continue
         if str(name) not in (stamps.NAME, "submission_secret.txt"):
             found.update(repr((os.fsencode(name), hashlib.sha256(path.read_bytes()).digest())).encode())
     return found.hexdigest()

@@ -6,10 +6,12 @@ as nobody else writes it, with a T, so it is known again, and goes where the dea
 
 import re
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from nbgrader.utils import parse_utc
+
+from autograder import store
 
 NAME = "timestamp.txt"
 NOT_KNOWN = "not known by how much"
@@ -32,12 +34,13 @@ def write(folder: Path, when: datetime | None) -> None:
         (folder / NAME).unlink(missing_ok=True)
     else:
         form = "%Y-%m-%dT%H:%M:%S.%f" if late_by_unknown(when) else "%Y-%m-%d %H:%M:%S"
-        (folder / NAME).write_text(f"{when:{form}} UTC\n")
+        store.write(folder / NAME, f"{when:{form}} UTC\n")
 
 
 def behind(deadline: datetime | None) -> datetime:
     """The time of what was late by nobody knows how much; without a deadline, now."""
-    return (deadline or datetime.now(UTC).replace(tzinfo=None)).replace(microsecond=1)
+    when = deadline or datetime.now(UTC).replace(tzinfo=None)
+    return when.replace(microsecond=1) + timedelta(seconds=when.microsecond > 0)
 
 
 def late_by_unknown(when: datetime | None) -> bool:

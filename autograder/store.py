@@ -103,7 +103,6 @@ class Store:
 
     def begin(self, lesson: str, students: list[str]) -> None:
         """Remember, for the report and the export, whose submissions are to be graded, until `end` says that they were."""
-        (self.folder / "collected" / lesson).unlink(missing_ok=True)
         write(self.folder / "unfinished" / lesson, json.dumps({"students": students}))
 
     def unfinished(self, lesson: str) -> set[str]:
@@ -111,13 +110,15 @@ class Store:
         return set(read(self.folder / "unfinished" / lesson).get("students", []))
 
     def add_collected(self, lesson: str, students: set[str]) -> None:
-        """Remember whose submissions, or what tells a penalty of them, were collected since; the next `begin` forgets it."""
-        if students := students - self.collected(lesson):
-            students |= self.collected(lesson)
-            write(self.folder / "collected" / lesson, json.dumps({"students": sorted(students)}))
+        """Remember whose submissions, or what tells a penalty of them, are other than graded, until `set_collected` says less."""
+        if not students <= self.collected(lesson):
+            self.set_collected(lesson, students | self.collected(lesson))
+
+    def set_collected(self, lesson: str, students: set[str]) -> None:
+        write(self.folder / "collected" / lesson, json.dumps({"students": sorted(students)}))
 
     def collected(self, lesson: str) -> set[str]:
-        """Whose submissions were collected since the last run over all began."""
+        """Whose submissions were collected since they were graded."""
         return set(read(self.folder / "collected" / lesson).get("students", []))
 
     def end(self, lesson: str) -> None:
@@ -137,7 +138,7 @@ class Store:
 
 @contextlib.contextmanager
 def alone(folder: Path):
-    """Hold `folder` for one grader. Raises Problem while another has it; the lock goes with its process, however that ends."""
+    """Hold `folder` for one grader, or for a collection. Raises Problem while another has it; the lock goes with its process, however that ends."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "a+") as file:
         if fcntl is not None:
@@ -147,7 +148,7 @@ def alone(folder: Path):
                 file.seek(0)
                 holder = " ".join(file.read().split())[:100] or "another process"
                 raise Problem(
-                    f"{folder.parent} is being graded already ({holder}). Wait until that ends, or choose another --output."
+                    f"{folder.parent} is in use by a grader ({holder}). Wait until that ends, or choose another --output."
                 ) from None
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")

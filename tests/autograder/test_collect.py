@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import shutil
 import stat
 import zipfile
@@ -105,7 +106,7 @@ def test_moodle_in_folders_and_with_names_before_the_files(course, collect):
     files = {
         f"Ada Lovelace_123456_assignsubmission_file_/{FILE}": notebook("ada"),
         "Ada Lovelace_123456_assignsubmission_onlinetext_/onlinetext.html": "<p>hello</p>",
-        f"Group A-Zoë O'Neil_123457_assignsubmission_file_/{FILE}": notebook("zoe"),  # a group stands before the name
+        f"Zoë O'Neil_123457_assignsubmission_file_/{FILE}": notebook("zoe"),
         f"Bob Ray Burns_123458_assignsubmission_file_{FILE}": notebook(
             "bob"
         ),  # without "Download submissions in folders"
@@ -116,6 +117,18 @@ def test_moodle_in_folders_and_with_names_before_the_files(course, collect):
     row = next(row for row in lines(course) if row["student"] == "ada")
     assert row["lms_id"] == "123456" and "typed into Moodle" in row["sentence"]
     assert row["key"] == "Ada Lovelace_123456_assignsubmission_file_"
+
+
+def test_moodle_puts_groups_before_all_names_or_none(course, collect):
+    names = {"Group A-Zoë O'Neil": "zoe", "Group-B-Ada Lovelace": "ada"}
+    files = {f"{name}_{n}_assignsubmission_file_/{FILE}": notebook(id_) for n, (name, id_) in enumerate(names.items())}
+    assert collect(zipped(course / "m.zip", files))[0] == 0
+    assert [taken(course, s) for s in ("ada", "zoe")] == ["ada", "zoe"]
+    files = {
+        f"{name}_{n}_assignsubmission_file_/{FILE}": notebook("x") for n, name in enumerate(["Eve-Zoë O'Neil", "Bob"])
+    }
+    code, said = collect(zipped(course / "n.zip", files))
+    assert code == 1 and taken(course, "zoe") == "zoe" and 'is "Eve-Zoë O\'Neil"' in said
 
 
 def test_moodle_grading_worksheet_is_a_roster_and_tells_the_times(course, collect):
@@ -469,7 +482,7 @@ def test_nothing_leads_out_and_nobody_else_is_stopped(course, collect):
     code, said = collect(path)
     assert code == 1 and taken(course, "ada") == "ada" and "Traceback" not in said
     new = inside(course) - before
-    places = [course / place for place in ("submitted", "collected", "gradebook.db", ".graded/collected")]
+    places = [course / place for place in ("submitted", "collected", "gradebook.db", ".graded")]
     assert all(any(place in (p, *p.parents) for place in places) for p in new), new
     assert not any("escaped" in p.name or "evil" in p.name or "absolute" in p.name or p.is_symlink() for p in new)
     rows = {row["student"]: row for row in lines(course) if row["student"]}
@@ -514,7 +527,12 @@ def test_as_many_are_to_be_graded_as_grade_grades(course, collect, isolate, caps
     code, said = collect(
         zipped(course / "f.zip", {"ada.ipynb": notebook("ada"), "bob.ipynb": "{", "zoe.zip": "no zip"})
     )
-    assert code == 1 and "2 to be graded\n" in said and "2 not readable (1 of them counted above, and graded 0)" in said
+    assert (
+        code == 1
+        and "1 to be graded\n" in said
+        and "1 no valid notebook, to be graded 0" in said
+        and "1 not readable" in said
+    )
     cli.main(["grade", LESSON, *([] if isolate else ["--no-sandbox"])])
     assert "Graded 2 of 2 submissions" in capsys.readouterr().out
 
@@ -638,6 +656,9 @@ def test_a_late_submission_loses_points_in_the_gradebook(course, collect, with_a
     assert lost == {"ada": 0, "bob": 4}
     row = next(line for line in capsys.readouterr().out.splitlines() if line.split()[:1] == ["bob"] and "10" in line)
     assert row.split()[:4] == ["bob", LESSON, "6", "10"] and "4 points are taken off for lateness already." in row
+    page = (course / "feedback" / "bob" / LESSON / f"{LESSON}.html").read_text()
+    words = " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<body") :]).split())
+    assert "6 of 10 points 4 of 10 points are taken off already" in words
 
 
 def test_how_late_is_not_known_where_canvas_does_not_tell(course, collect, with_a_test, isolate, capsys):

@@ -18,10 +18,9 @@ from traitlets.config import Config
 
 from autograder import cli, mistakes, report, similarity
 from autograder import graded as graded_notebooks
-from autograder.collected import ZERO, Found, read, record
+from autograder.collected import Found, read, record
 from autograder.execute import NOTE, configure
 from autograder.problem import Problem
-from autograder.roster import Roster
 from autograder.store import Store, write
 
 LESSON = "squares"
@@ -120,9 +119,9 @@ def graded(tmp_path_factory):
     page = folder / "feedback" / "ada" / LESSON / f"{LESSON}.html"
     page.parent.mkdir(parents=True)
     page.write_text("feedback")
-    lines = [Found("", "unknown", origin=f"in.zip/{EVIL}", sentence="nobody in the roster is 'X'."), Found("fay", "missing", sentence="Nothing was handed in."), Found("bob", "taken", sentence="Also handed in, not graded: two.ipynb."), Found("cleo", "unreadable", sentence=f"squares.ipynb is not a notebook: it is no valid JSON. {ZERO}")]  # fmt: skip
+    lines = [Found("", "unknown", origin=f"in.zip/{EVIL}", sentence="nobody in the roster is 'X'."), Found("fay", "missing", sentence="Nothing was handed in."), Found("bob", "taken", sentence="Also handed in, not graded: two.ipynb."), Found("cleo", "zero", sentence="squares.ipynb is not a notebook: it is no valid JSON. It will be graded 0, with this note.")]  # fmt: skip
     (folder / "collected").mkdir()
-    record(folder / "collected" / f"{LESSON}.csv", lines, Roster([]))
+    record(folder / "collected" / f"{LESSON}.csv", lines, [])
     return folder
 
 
@@ -324,7 +323,7 @@ def test_time_and_cost_of_the_run_where_the_grader_left_them(graded, tmp_path, m
     ("more", "says"),
     [
         (["fay", "gus"], "2 of 7 handed in are not graded yet: the last run did not come to its end."),
-        ([], "What was handed in anew may not be graded yet: the last run"),
+        ([], "Not all were looked at again: the last run"),
     ],
 )
 def test_a_run_that_was_stopped_is_told(graded, tmp_path, monkeypatch, more, says):
@@ -424,7 +423,7 @@ def test_the_styles_of_the_bank_are_not_taken_for_copies():
 
 def test_the_record_survives_what_students_call_their_files(tmp_path):
     lines = [Found("ada", "taken", key="=1+1", origin='a,"b"\nc', sentence="@x")]
-    record(tmp_path / "x.csv", list(lines), Roster([]))
+    record(tmp_path / "x.csv", list(lines), [])
     (back,) = read(tmp_path / "x.csv")
     assert (back.key, back.origin, back.sentence) == ("=1+1", 'a,"b"\nc', "@x")
     assert json.dumps(back.key) and Path(tmp_path / "x.csv").read_bytes().startswith(b"\xef\xbb\xbf")
