@@ -63,18 +63,21 @@ def _known_otherwise(students, known, others):
 
 
 def _somebody_else(students, known):
-    """Who of a list has the id or the email of a person with another name or id; a name may change in part, and an equal email tells."""
-    found, by_email = [], {row.email.casefold(): row for row in known.values() if row.email}
+    """Who of a list has the id of a person with another name, or another's name or email. A name may change in part, and an equal
+    email tells that it did."""
+    found, by_email, by_name = [], {}, {}
+    for row in known.values():
+        by_email[(row.email or "").casefold()] = by_name[roster.squeezed(_student(row, {}).name)] = row
     for student in students.students:
         row = known.get(student.id)
-        owner = by_email.get(student.email.casefold())
+        theirs = _student(row, {}) if row is not None else None
+        owner = by_email.get(student.email.casefold()) if student.email else None
         if owner is not None and owner.id != student.id:
             found.append(f"{student.id} ({student.email}, which is {owner.id}'s there)")
-            continue
-        theirs = _student(row, {}) if row is not None else student
-        other_name = student.words and theirs.words and not student.words & theirs.words
-        if other_name and not (student.email and student.email.casefold() == theirs.email.casefold()):
-            found.append(f"{student.id} ({student.name}, and {theirs.name} there)")
+        elif theirs and student.words and theirs.words and not owner:
+            namesake = by_name.get(roster.squeezed(student.name), row)
+            if not student.words & theirs.words or (namesake is not row and not student.names & theirs.names):
+                found.append(f"{student.id} ({student.name}, and {theirs.name} there)")
     return found
 
 

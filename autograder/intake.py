@@ -120,7 +120,8 @@ def copy(folder: Path, chosen: Path, target: Path, lesson: str) -> list[str]:
     Of a notebook that is too large to be read, so much is copied that this is seen.
     """
     if folder.resolve() == target.resolve():
-        return []
+        unreadable = (folder / stamps.NAME).exists() and stamps.read(folder) is None
+        return [f"Its {stamps.NAME} cannot be read, so it counts as in time."] if unreadable else []
     odd, large, room = [], [], BESIDE_BYTES
 
     def left_out(where, names):
