@@ -91,4 +91,4 @@ def _source(line):
 
 
 def _same(line):
-    return (line.form, line.key) if line.key else (line.student, line.submitted, line.origin, line.state)
+    return (line.form, line.key) if line.key else (line.student, line.submitted, line.origin, line.state, line.sentence)

@@ -1,11 +1,13 @@
 """`autograder collect`: exports as Moodle, Canvas and Brightspace name them, and what students put into them."""
 
 import csv
+import io
 import os
 import re
 import shutil
 import stat
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -13,10 +15,12 @@ import pytest
 from nbgrader.api import Gradebook
 from traitlets.config import Config
 
-from autograder import cli, stamps
+from autograder import cli, settling, stamps
+from autograder import collect as collecting
 from autograder.execute import configure
 from autograder.late import LatePenalty
 from autograder.stamps import NOT_KNOWN
+from autograder.store import Store, alone
 
 ROOT = Path(__file__).parents[2]
 LESSON = "squares"
@@ -808,3 +812,305 @@ def test_the_record_may_come_back_from_a_spreadsheet(course, collect):
     record = course / "collected" / f"{LESSON}.csv"
     record.write_bytes(record.read_text(encoding="utf-8-sig").replace(",", ";").encode("cp1252"))
     assert collect(path)[0] == 0 and state(course)["zoe"] == "unchanged"
+
+
+# ---- in any order, and whatever happens on the way
+
+
+@pytest.mark.parametrize("order", ["abc", "acb", "bac", "bca", "cab", "cba", "all"])
+def test_what_counts_does_not_depend_on_the_order(course, collect, order):
+    """The last hand-in is the one of the first day again: it counts, from the first day on."""
+    days = {"a": ("Nov 19, 2026 1000 AM", "first"), "b": ("Nov 21, 2026 1000 AM", "other"), "c": ("Nov 22, 2026 1000 AM", "first")}  # fmt: skip
+    exports = [_brightspace(*days["a"]) | _brightspace(*days["b"]) | _brightspace(*days["c"])]
+    for files in exports if order == "all" else [_brightspace(*days[day]) for day in order]:
+        collect(zipped(course / "b.zip", files), "--due", "2026-11-20 23:59")
+    assert (taken(course, "ada"), stamp(course, "ada")) == ("first", "2026-11-19 10:00:00 UTC")
+    counting = [row for row in lines(course) if row["student"] == "ada" and row["state"] in ("taken", "unchanged")]
+    assert [(row["late"], row["submitted"]) for row in counting] == [("", "2026-11-19 10:00:00")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (_canvas("11_4001", "old"), _canvas("LATE_11_5001", "new")),  # by Canvas's numbers
+        ({"ada.ipynb": notebook("old")}, {"ada.ipynb": notebook("new")}),  # by what was put aside
+        ({f"Ada Lovelace_5_assignsubmission_file_/{FILE}": notebook("old")},
+         {f"Ada Lovelace_5_assignsubmission_file_/{FILE}": notebook("new")}),
+    ],
+)  # fmt: skip
+def test_an_older_export_collected_again_takes_nothing_back(course, collect, old, new):
+    for files in (old, new, old):
+        collect(zipped(course / "x.zip", files), "--due", "2026-11-20 23:59")
+    assert taken(course, "ada") == "new"
+
+
+def test_a_student_without_a_roster_may_hand_in_often(course, collect):
+    for text in ("one", "two", "three"):
+        files = {f"Ada Lovelace_5_assignsubmission_file_/{FILE}": notebook(text)}
+        assert collect(zipped(course / "m.zip", files), roster=False)[0] == 0
+        assert taken(course, "Ada-Lovelace") == text
+
+
+def test_two_sections_whose_exports_have_one_name(course, collect):
+    for section in ("one", "two"):
+        (course / section).mkdir()
+    wrong = {f"rayburnsbob_13_5_{FILE}": "{ broken", f"evaadams_77_6_{FILE}": notebook("eva"), "oneilzoë_12_7_report.pdf": "%PDF", FILE: notebook("1")}  # fmt: skip
+    collect(zipped(course / "one" / "submissions.zip", wrong))
+    code, _ = collect(zipped(course / "two" / "submissions.zip", {f"lovelaceada_11_8_{FILE}": notebook("ada"), FILE: notebook("2")}))  # fmt: skip
+    states = sorted((row["student"], row["state"]) for row in lines(course))
+    assert code == 1
+    assert states == [("", "unknown"), ("", "unknown"), ("", "unknown"), ("ada", "taken"), ("bob", "zero"), ("zoe", "unreadable")]  # fmt: skip
+    kept = (course / "collected" / LESSON / "unknown").glob("*.ipynb")
+    assert {nbformat.read(path, as_version=4).cells[0].source for path in kept} == {"1", "2"}
+
+
+def test_nobody_is_missing_because_of_another_sections_roster(course, collect):
+    collect(zipped(course / "a.zip", {f"ada/{FILE}": notebook("ada")}))
+    (course / "roster.csv").write_text("id,name\neve,Eve Adams\nfay,Fay Wray\n")
+    collect(zipped(course / "e.zip", {f"eve/{FILE}": notebook("eve")}))
+    assert state(course) == {"ada": "taken", "eve": "taken", "bob": "missing", "fay": "missing", "zoe": "missing"}
+
+
+def test_what_is_unreadable_now_does_not_hide_what_counts(course, collect):
+    def hand_in(name, content):
+        return collect(zipped(course / "m.zip", {f"Ada Lovelace_901_assignsubmission_file_/{name}": content}))
+
+    hand_in(FILE, notebook("good"))
+    assert hand_in("essay.docx", "PK")[0] == 1
+    assert [row["state"] for row in lines(course) if row["student"] == "ada"] == ["taken", "unreadable"]
+    assert hand_in(FILE, notebook("better"))[0] == 0 and taken(course, "ada") == "better"
+
+
+@pytest.mark.parametrize("where", ["record", "rename"])
+def test_a_collection_that_was_killed_is_gone_on_with(course, collect, monkeypatch, where):
+    """Killed before it has written its lines, or with the old work aside and the new one not yet in its place."""
+    old, new = _brightspace("Nov 19, 2026 1000 AM", "old"), _brightspace("Nov 20, 2026 1000 AM", "new")
+    collect(zipped(course / "old.zip", old))
+    zipped(course / "new.zip", new)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*args, **kwargs):
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        if where == "record":
+            dying.setattr(collecting, "record", killed)
+        else:
+            dying.setattr(settling.Path, "rename", killed)
+        with pytest.raises(Killed):
+            collect(course / "new.zip")
+    (course / "collected" / LESSON / ".staging-left").mkdir()
+    assert Store(course / ".graded").collected(LESSON) == {"ada"}, "what was graded is not of now"
+    collect(course / "old.zip")
+    assert taken(course, "ada") == ("new" if where == "record" else "old")
+    collect(course / "new.zip")
+    row = next(row for row in lines(course) if row["student"] == "ada" and row["state"] in ("taken", "unchanged"))
+    assert (taken(course, "ada"), row["submitted"], "Nov 20" in row["key"]) == ("new", "2026-11-20 10:00:00", True)
+    assert not list((course / "collected" / LESSON).glob(".staging-*"))
+
+
+def test_nothing_is_collected_while_a_grader_is_at_work(course, collect):
+    with alone(course / ".graded"):
+        code, said = collect(zipped(course / "a.zip", {f"ada/{FILE}": notebook("ada")}))
+    assert code == 1 and "is in use by a grader" in said and not (course / "submitted").exists()
+
+
+def test_who_has_looked_at_it_in_jupyter_has_changed_nothing(course, collect):
+    path = zipped(course / "a.zip", _brightspace("Nov 21, 2026 1000 AM", "a"))
+    collect(path)
+    checkpoint = course / "submitted" / "ada" / LESSON / ".ipynb_checkpoints" / "x.ipynb"
+    checkpoint.parent.mkdir()
+    checkpoint.write_text(notebook("a"))
+    collect(path)
+    assert state(course)["ada"] == "unchanged"
+
+
+# ---- whose it is
+
+
+@pytest.mark.parametrize(
+    ("list_", "files", "who"),
+    [
+        # Moodle's numbers are not those of the list
+        (ROSTER, {"Zoë O'Neil_11_assignsubmission_file_": "zoe", "Ada Lovelace_12_assignsubmission_file_": "ada"}, {"ada": "ada", "zoe": "zoe"}),
+        # Canvas's are, and a stranger has the name of one of the list
+        (ROSTER, {"lovelaceada_11_5001": "ada", "lovelaceada_99_5002": "stranger"}, {"ada": "ada"}),
+        # of two with one name, nothing says which one is in the list
+        ("id,name\nada,Ada Lovelace\n", {"1-2 - Ada Lovelace - Nov 20, 2026 1000 AM": "1", "9-2 - Ada Lovelace - Nov 21, 2026 1000 AM": "9"}, {}),
+        ("id,name\nmarie,Marie Smith\n", {"Ann-Marie Smith_7_assignsubmission_file_": "ann"}, {}),
+        ("id,name\nram,राम शर्मा\n", {"रमा शर्मा_7_assignsubmission_file_": "rama"}, {}),
+        ("id,name\nAda,Ada Lovelace\nada,Ada Ray\n", {"Ada": "A", "ada": "a"}, {"Ada": "A", "ada": "a"}),
+    ],
+)  # fmt: skip
+def test_nobody_gets_the_work_of_another(course, collect, list_, files, who):
+    (course / "roster.csv").write_text(list_, encoding="utf-8")
+    canvas = any(name.startswith("lovelace") for name in files)
+    code, _ = collect(
+        zipped(
+            course / "x.zip", {f"{name}{'_' if canvas else '/'}{FILE}": notebook(text) for name, text in files.items()}
+        )
+    )
+    got = {path.name: taken(course, path.name) for path in (course / "submitted").glob("*")}
+    assert got == who and code == (len(who) < len(files))
+    assert sum(row["state"] == "unknown" for row in lines(course)) == len(files) - len(who)
+
+
+@pytest.mark.parametrize(
+    "list_",
+    [
+        "student_id,id,name\nada,1001,Carl Gauss\n",
+        "id,name\nada,Carl Gauss\n",
+        "id,name,email\nada,Ada Lovelace,zoe@example.org\n",
+        "id,name\nada,Zoë O'Neil\nzoe,Ada Lovelace\n",
+    ],
+)
+def test_a_list_with_somebody_elses_id_is_not_taken(course, collect, list_):
+    path = zipped(course / "x.zip", {f"ada/{FILE}": notebook("ada")})
+    collect(path)
+    (course / "roster.csv").write_text(list_, encoding="utf-8")
+    code, said = collect(path)
+    assert code == 1 and "may be that of somebody else" in said
+    with Gradebook("sqlite:///gradebook.db") as book:
+        assert book.find_student("ada").last_name == "Lovelace"
+
+
+def test_a_list_that_comes_after_the_first_collection_makes_nobody_two(course, collect):
+    path = zipped(course / "m.zip", {f"Ada Lovelace_5_assignsubmission_file_/{FILE}": notebook("ada")})
+    collect(path, roster=False)
+    code, said = collect(path)
+    assert code == 1 and "(ada, and Ada-Lovelace there)" in said
+    (course / "roster.csv").write_text("student_id,id,name\nAda-Lovelace,ada,Ada Lovelace\n")
+    assert collect(path)[0] == 0 and [p.name for p in (course / "submitted").iterdir()] == ["Ada-Lovelace"]
+
+
+def test_the_worksheet_of_another_assignment_is_not_taken(course, collect):
+    (course / "roster.csv").write_text("Identifier,Full name,ID number\nParticipant 901,Ada Lovelace,s1\n")
+    code, said = collect(zipped(course / "m.zip", {f"Ada Lovelace_77_assignsubmission_file_/{FILE}": notebook("x")}))
+    assert (
+        code == 1 and "seems to be the worksheet of another assignment" in said and not (course / "submitted").exists()
+    )
+
+
+# ---- times
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("03/04/2026 10:00", "the day and the month may be one or the other"),
+        ("Samstag, 21. November 2026, 10:36", "it is no time in English"),
+        ("21 November 2026 10:36 EST", "its zone is not known"),
+        ("2026-11-21 10:36 +99:99", "it is no time"),
+    ],
+)
+def test_a_time_that_cannot_be_read_is_not_in_time(course, collect, text, says):
+    (course / "roster.csv").write_text(f'id,name,submitted\nada,Ada Lovelace,"{text}"\n')
+    code, said = collect(zipped(course / "x.zip", {f"ada/{FILE}": notebook("x")}))
+    assert code == 1 and "in line 2" in said and says in said
+
+
+@pytest.mark.parametrize(("text", "when"), [("4.11.2026 10:00", "2026-11-04 10:00:00 UTC"), ("1/1/0001 12:00:00 AM", None), ("-", None)])  # fmt: skip
+def test_a_time_as_lists_have_it(course, collect, text, when):
+    (course / "roster.csv").write_text(f'id,name,submitted\nada,Ada Lovelace,"{text}"\n')
+    assert collect(zipped(course / "x.zip", {f"ada/{FILE}": notebook("x")}))[0] == 0 and stamp(course, "ada") == when
+
+
+def test_a_time_stands_behind_the_longest_name(course, collect):
+    (course / "roster.csv").write_text(f"id,name\nsom,{'ก' * 60}\n", encoding="utf-8")
+    key = f"1-2 - {'ก' * 60} - Nov 21, 2026 1036 PM"
+    code, _ = collect(zipped(course / "b.zip", {f"{key}/{FILE}": notebook("x"), f"{key}/{'x' * 300}.txt": "y"}))
+    assert code == 0 and stamp(course, "som") == "2026-11-21 22:36:00 UTC" and lines(course)[0]["key"] == key
+
+
+def test_late_by_unknown_is_behind_any_deadline_and_an_extension_excuses_it(course, collect):
+    assert stamps.behind(datetime(2026, 11, 20, 23, 59, 59, 999999)) > datetime(2026, 11, 20, 23, 59, 59, 999999)
+    path = zipped(course / "c.zip", _canvas("LATE_11_1", "a") | {f"x_12_9_{FILE}": notebook("z")})
+    collect(path, "--due", "2026-11-20 23:59")
+    assert lines(course)[0]["late"] == NOT_KNOWN
+    with Gradebook("sqlite:///gradebook.db", "cnn-by-hand") as book:
+        book.add_submission(LESSON, "ada")
+        book.grant_extension(LESSON, "ada", hours=1)
+    collect(path)
+    assert lines(course)[0]["late"] == ""
+
+
+def test_work_of_unknown_time_is_not_late_because_of_earlier_work(course, collect, with_a_test, isolate, capsys):
+    for when, text in (("Nov 22, 2026 1000 AM", "assert True"), (None, "assert True # more")):
+        work = with_a_test.replace("assert True", text)
+        files = {f"11-2 - Ada Lovelace - {when}/{FILE}": work} if when else {f"ada/{FILE}": work}
+        collect(zipped(course / "x.zip", files), "--due", "2026-11-20 23:59")
+        assert cli.main(["grade", LESSON, *([] if isolate else ["--no-sandbox"])]) == 0
+        with Gradebook(f"sqlite:///{course}/gradebook.db", "cnn-by-hand") as gradebook:
+            lost = gradebook.find_submission(LESSON, "ada").late_submission_penalty
+        assert lost == (4 if when else 0)
+    capsys.readouterr()
+
+
+# ---- what students put into zips
+
+
+def _with_version(version):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr(FILE, notebook("x"))
+    found = bytearray(data.getvalue())
+    at = found.index(b"PK\x01\x02")
+    found[at + 6 : at + 8] = version.to_bytes(2, "little")
+    return bytes(found)
+
+
+def _damaged_lzma():
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr(FILE, notebook("x" * 5000))
+    found = bytearray(data.getvalue())
+    found[60:90] = bytes(30)
+    return bytes(found)
+
+
+def _locked():
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for n in range(3000):
+            archive.writestr(f"pictures/cat_{n}.png", "x")
+    found = bytearray(data.getvalue())
+    at = -1
+    while (at := found.find(b"PK\x01\x02", at + 1)) >= 0:
+        found[at + 8] |= 1
+    return bytes(found)
+
+
+def _odd_names():
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("timestamp.txt/x", "2020-01-01 00:00:00 UTC")
+        archive.writestr("/".join(["d" * 140] * 35) + "/deep.txt", "x")
+        archive.writestr(FILE, notebook("zoe"))
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("zip_", "readable"),
+    [(_with_version(99), False), (_damaged_lzma(), False), (_locked(), False), (_odd_names(), True)],
+)
+def test_nobodys_zip_stops_the_others(course, collect, zip_, readable):
+    files = {
+        f"Ada Lovelace_1_assignsubmission_file_/{FILE}": notebook("ada"),
+        "Zoë O'Neil_2_assignsubmission_file_/all.zip": zip_,
+    }
+    for _ in range(2):  # the second time, the record is read
+        code, said = collect(zipped(course / "m.zip", files), roster=True)
+        assert code == (not readable) and taken(course, "ada") == "ada" and "Traceback" not in said
+        assert state(course)["zoe"] in (("taken", "unchanged") if readable else ("unreadable",))
+    assert stamp(course, "zoe") is None and (course / "collected" / f"{LESSON}.csv").stat().st_size < 10_000
+
+
+def test_a_large_file_leaves_room_for_a_small_one(course, collect):
+    files = {f"ada/{FILE}": notebook("x"), "ada/helper.py": "x = 1"} | {
+        f"ada/a{n}.bin": bytes(19 << 20) for n in range(4)
+    }
+    assert collect(zipped(course / "x.zip", files))[0] == 0
+    there = {path.name for path in (course / "submitted" / "ada" / LESSON).iterdir()}
+    assert there == {FILE, "helper.py", "a0.bin", "a1.bin"}

@@ -13,6 +13,9 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder import cli
+from autograder.collected import Found
+from autograder.export_grades import _filled
+from autograder.scores import Submission
 from autograder.store import Store, alone
 
 ROOT = Path(__file__).parents[2]
@@ -323,3 +326,38 @@ def test_a_feedback_page_opens_offline_runs_nothing_and_shows_no_hidden_test(gra
     assert Outside(page).found == []
     assert "url(http" not in page and "@import" not in page
     assert "HIDDEN TESTS" not in page and "square(-5)" not in page
+
+
+@pytest.mark.parametrize(
+    ("form", "head", "rows", "lms", "points"),
+    [
+        # ids that differ in their case; a stranger's that differs from both
+        ("brightspace", "Username,squares Points Grade", {"Ada": 10, "ada": 3, "ADA": ""}, {}, {"Ada": 10, "ada": 3}),
+        # a username with digits is no number of the system's
+        ("brightspace", "Username,squares Points Grade", {"#s11": 2, "ada": 10}, {"ada": "11"}, {"s11": 2, "ada": 10}),
+        # one email of two is nobody's
+        ("moodle", "Email address,Grade", {"x@example.org": "", "zoe": 5}, {}, {"Ada": 1, "Bob": 2, "zoe": 5}),
+    ],
+)
+def test_a_grade_goes_to_nobody_else(tmp_path, form, head, rows, lms, points):
+    path = tmp_path / "template.csv"
+    path.write_text("\n".join([head, *(f"{name}," for name in rows)]))
+    ones = [
+        Submission(id_, id_, email="" if id_ in ("zoe", "s11", "ada") or form != "moodle" else "x@example.org")
+        for id_ in points
+    ]
+    record = {id_: Found(id_, "taken", form=form, lms_id=number) for id_, number in lms.items()}
+    filled, missing, _ = _filled(path, LESSON, ones, record, points, form, None, 10, None)
+    assert {row[0]: row[1] for row in filled[1:]} == rows
+    assert missing == [id_ for id_ in points if points[id_] not in rows.values()]
+
+
+@pytest.mark.parametrize(("encoding", "delimiter"), [("utf-8-sig", ","), ("cp1252", ";"), ("utf-16", "\t")])
+def test_a_template_comes_back_as_it_was_written(export, graded, encoding, delimiter):
+    book = graded["canvas"] / "book.csv"
+    lines = [["Student", "ID", f"{LESSON} (77)"], ["    Points Possible", "", "4.0"], ["Éluard, Paul", "11", ""]]
+    text = "\r\n".join(map(delimiter.join, lines[:2])) + f'\r\n"Éluard, Paul"{delimiter}11{delimiter}\r\n'
+    book.write_bytes(text.encode(encoding))
+    code, _, folder = export("canvas", "--template", str(book))
+    back = (folder / f"{LESSON}-canvas.csv").read_bytes().decode(encoding)
+    assert code == 0 and back.replace('"', "") == text.replace('"', "").replace(f"11{delimiter}\r", f"11{delimiter}4\r")

@@ -16,6 +16,7 @@ from nbgrader.plugins.export import CsvExportPlugin
 
 from autograder import cli
 from autograder.grade import Grading
+from autograder.record import OpenGradebook
 
 ROOT = Path(__file__).parents[2]
 LESSON = "squares"
@@ -469,14 +470,95 @@ def test_whose_score_is_another_one_is_told(course, grade):
     assert "Other scores" not in grade("--force")[1]
     hand_in(course, "bob", "def square(x):\n    return x * x")
     assert f"Other scores than before of 1 submission: bob, {LESSON}: 0 → 4." in grade()[1]
-    late = "from autograder.late import LatePenalty\nc.AssignLatePenalties.plugin_class = LatePenalty\n"
     with (course / "nbgrader_config.py").open("a") as file:
-        file.write(late)
+        file.write(LATE)
     (course / "class" / "ada" / LESSON / "timestamp.txt").write_text("2026-11-20 12:00:00 UTC")
-    with Gradebook(f"sqlite:///{course / 'out' / 'gradebook.db'}") as gradebook:
-        gradebook.update_or_create_assignment(LESSON, duedate="2026-11-18 11:00:00 UTC")
+    due(course, "2026-11-18 11:00:00 UTC")
     assert f"Other scores than before of 1 submission: ada, {LESSON}: 4 → 2.8." in grade()[1]
     assert "Other scores" not in grade()[1]
+
+
+LATE = "from autograder.late import LatePenalty\nc.AssignLatePenalties.plugin_class = LatePenalty\n"
+
+
+def penalty(course):
+    with Gradebook(f"sqlite:///{course / 'out' / 'gradebook.db'}") as gradebook:
+        return gradebook.find_submission(LESSON, "ada").late_submission_penalty
+
+
+def due(course, when):
+    with Gradebook(f"sqlite:///{course / 'out' / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_assignment(LESSON, duedate=when)
+
+
+@pytest.fixture
+def late(course, grade):
+    """Ada's work is a day late, and a policy takes a tenth of the points for it."""
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write(LATE)
+    (course / "class" / "ada" / LESSON / "timestamp.txt").write_text("2026-11-20 12:00:00 UTC")
+    grade()
+    due(course, "2026-11-20 11:00:00 UTC")
+    grade()
+    assert penalty(course) == pytest.approx(0.4)
+
+
+def test_a_deadline_that_moves_during_a_run_counts(course, grade, late, monkeypatch):
+    """As Formgrader moves it; the run that sees it too late is followed by one that puts it right."""
+    hand_in(course, "ada", "def square(x):\n    return x * x  # again")
+    refreshed = OpenGradebook.deadline_now
+
+    def moved_behind(self, lesson):
+        found = refreshed(self, lesson)
+        due(course, "2026-11-20 13:00:00 UTC")
+        return found
+
+    with monkeypatch.context() as moving:
+        moving.setattr(OpenGradebook, "deadline_now", moved_behind)
+        grade()
+    assert penalty(course) == pytest.approx(0.4)
+    assert grade()[0] == 0 and penalty(course) == 0
+
+
+def test_what_changed_since_a_page_was_made_is_told_and_graded(course, grade, late, capsys):
+    """Marks by hand change what lateness costs, an extension too."""
+    old = "Of 1 student, marks, an extension or the deadline changed"
+
+    def export():
+        assert cli.main(["export", LESSON, "--output", "out"]) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    assert old not in export()
+    with Gradebook(f"sqlite:///{course / 'out' / 'gradebook.db'}") as gradebook:
+        grade_ = gradebook.find_submission_notebook(LESSON, LESSON, "ada").grades[0]
+        grade_.extra_credit = 6
+        gradebook.db.commit()
+    assert old in export()
+    grade()
+    assert penalty(course) == pytest.approx(1) and old not in export()
+    with Gradebook(f"sqlite:///{course / 'out' / 'gradebook.db'}") as gradebook:
+        gradebook.grant_extension(LESSON, "ada", days=1)
+    assert old in export()
+    grade()
+    assert penalty(course) == 0 and old not in export()
+
+
+def test_when_it_was_handed_in_runs_nothing_again(course, grade):
+    shutil.copytree(course / "class" / "ada", course / "class" / "bob")
+    for student, day in (("ada", 20), ("bob", 21)):
+        (course / "class" / student / LESSON / "timestamp.txt").write_text(f"2026-11-{day} 12:00:00 UTC")
+    grade()
+    assert json.loads((course / "out" / ".graded" / "run.json").read_text())["ran"] == 1  # their work is the same
+    (course / "class" / "bob" / LESSON / "timestamp.txt").write_text("2026-11-22 12:00:00 UTC")
+    grade()
+    run = json.loads((course / "out" / ".graded" / "run.json").read_text())
+    assert (run["ran"], run["graded"], run["unchanged"]) == (0, 1, 1)
+
+
+def test_a_time_that_cannot_be_read_is_told(course, grade):
+    stamp = course / "class" / "ada" / LESSON / "timestamp.txt"
+    stamp.mkdir()
+    assert grade()[0] == 0 and "unreadable times were left out" in grade()[1]
 
 
 def test_a_new_lesson_makes_no_grade_an_old_one(course, grade):
