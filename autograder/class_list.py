@@ -65,18 +65,20 @@ def _known_otherwise(students, known, others):
 def _somebody_else(students, known):
     """Who of a list has the id of a person with another name, or another's name or email. A name may change in part, and an equal
     email tells that it did."""
-    found, by_email, by_name = [], {}, {}
-    for row in known.values():
-        by_email[(row.email or "").casefold()] = by_name[roster.squeezed(_student(row, {}).name)] = row
+    by_email = roster.only_ones(((row.email or "").casefold(), id_) for id_, row in known.items())
+    by_name = roster.only_ones((roster.squeezed(_student(row, {}).name), id_) for id_, row in known.items())
+    emails = roster.only_ones((student.email.casefold(), student.id) for student in students.students)
+    found = []
     for student in students.students:
         row = known.get(student.id)
         theirs = _student(row, {}) if row is not None else None
-        owner = by_email.get(student.email.casefold()) if student.email else None
-        if owner is not None and owner.id != student.id:
-            found.append(f"{student.id} ({student.email}, which is {owner.id}'s there)")
+        email = student.email.casefold()
+        owner = by_email.get(email) if email in emails else None
+        if owner not in (None, student.id):
+            found.append(f"{student.id} ({student.email}, which is {owner}'s there)")
         elif theirs and student.words and theirs.words and not owner:
-            namesake = by_name.get(roster.squeezed(student.name), row)
-            if not student.words & theirs.words or (namesake is not row and not student.names & theirs.names):
+            namesake = by_name.get(roster.squeezed(student.name), student.id)
+            if not student.words & theirs.words or (namesake != student.id and not student.names & theirs.names):
                 found.append(f"{student.id} ({student.name}, and {theirs.name} there)")
     return found
 

@@ -67,11 +67,8 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
     zone = _zone(timezone)
     due = None if due is None else _due(due, zone)
     book = settings(course, output, isolate=True).CourseDirectory
-    store, place, file = (
-        Store(output / ".graded"),
-        output / "collected" / lesson,
-        output / "collected" / f"{lesson}.csv",
-    )
+    place, file = output / "collected" / lesson, output / "collected" / f"{lesson}.csv"
+    store = Store(output / ".graded")
     with alone(store.folder):
         there = {path.parent.name for path in submitted(output, lesson)}
         with Gradebook(book.db_url, book.get("course_id", "default_course")) as gradebook:
@@ -178,6 +175,8 @@ class _Reading:
                         f"Nothing of {source} was collected: none of its numbers is in the roster, which seems to be the worksheet "
                         "of another assignment. Give that of this one."
                     )
+                if len(self.students):  # another assignment of Moodle's numbers the same students otherwise
+                    self.called = {of: numbers for of, numbers in self.called.items() if of[1] != "moodle"}
                 by_key = {attempt.key: attempt for attempt in attempts}
                 for name, why in refused:
                     self._refused(source, name, why, found, by_key)

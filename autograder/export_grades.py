@@ -221,8 +221,8 @@ def _filled(template, lesson, submissions, record, grades, form, column, most, o
     of_system = {(line.lms_id, student) for student, line in record.items()}
     of_system |= {(one.lms_id, one.student) for one in submissions if form == "canvas"}
     names = {(name, one.student) for one in submissions for name in (one.student, one.email, *one.sis)}
-    by_number, by_name = _of_one(of_system), _of_one(names)
-    by_folded = _of_one({(name.casefold(), student) for name, student in names})
+    by_number, by_name = roster.only_ones(of_system), roster.only_ones(names)
+    by_folded = roster.only_ones({(name.casefold(), student) for name, student in names})
     found, warnings, possible = set(), [], None
     for row in rows[1:]:
         row += [""] * (len(heads) - len(row))
@@ -250,14 +250,6 @@ def _filled(template, lesson, submissions, record, grades, form, column, most, o
         mend = "leave out --of" if abs(theirs - most) <= 0.005 else f"convert the grades with --of {theirs:g}"
         warnings.append(f"{lesson}: {form.title()} expects {theirs:g} points, and {ours}. Change it there, or {mend}.")
     return rows, [one.student for one in submissions if one.student not in found], warnings
-
-
-def _of_one(pairs):
-    """{key: student} of what belongs to one student alone."""
-    whose = {}
-    for key, student in pairs:
-        whose.setdefault(key, set()).add(student)
-    return {key: students.pop() for key, students in whose.items() if key and len(students) == 1}
 
 
 def _column(header, heads, lesson, form, column, template):

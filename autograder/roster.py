@@ -144,13 +144,15 @@ class Roster:
 
     def known_as(self, known: dict[str, set[str]]) -> "Roster":
         """The same list, each student with the id under which one of `known` is known already. known: {id: what else one is called}"""
-        by = {_fold(value): id_ for id_, values in known.items() for value in values if value}
-        by |= {_fold(id_): id_ for id_ in known}
+        by = only_ones((_fold(value), id_) for id_, values in known.items() for value in values)
+        by |= only_ones((_fold(id_), id_) for id_ in known)
+        emails = only_ones((_fold(student.email), student.id) for student in self.students)
         taken = {student.id for student in self.students}
         for student in self.students:
             if student.id in known:
                 continue
-            clues = [student.id, *sorted(student.others - {student.lms_id}), student.email]
+            clues = [student.id, *sorted(student.others - {student.lms_id})]
+            clues += [student.email] if _fold(student.email) in emails else []
             found = next((by[_fold(clue)] for clue in clues if _fold(clue) in by), None)
             if found is not None and found not in taken:
                 taken.add(found)
@@ -167,6 +169,18 @@ def _keys(student):
     if student.lms_id:
         keys.add(("lms", student.lms_id))
     return keys | {("name", name) for name in student.names}
+
+
+def only_ones(pairs) -> dict:
+    """{key: whose it is}, without the keys of nobody and of more than one.
+
+    >>> only_ones([("a@x", "ada"), ("b@x", "bob"), ("b@x", "eve"), ("", "eve")])
+    {'a@x': 'ada'}
+    """
+    whose = {}
+    for key, one in pairs:
+        whose.setdefault(key, set()).add(one)
+    return {key: ones.pop() for key, ones in whose.items() if key and len(ones) == 1}
 
 
 def _fold(text):

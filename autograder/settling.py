@@ -86,49 +86,47 @@ class Settling:
     def _before(self, student):
         """What an earlier run has put into `submitted/`, with what its line says of it."""
         folder, line = self.output / "submitted" / student / self.lesson, self.recorded.get(student)
-        if (
-            not folder.exists() and line and line.work
-        ):  # a run that was killed has put it aside, and nothing in its place
-            for kept in (self.aside / "older" / student).glob("*"):
-                if _work(digest(kept)) == line.work:
-                    folder.parent.mkdir(parents=True, exist_ok=True)
-                    kept.rename(folder)
-                    break
+        if not folder.exists() and line:
+            self._put_back(student, folder, line.work)
         if folder.is_symlink() or not folder.is_dir():
             return None
         attempt, work = Attempt("", ""), digest(folder)
-        if line and line.work in (
-            "",
-            _work(work),
-        ):  # else somebody put it there, or a run was killed in front of its record
+        if line and line.work in ("", _work(work)):  # of other work, the line of a run that was killed is none
             source = line.origin.partition("/")[0] if "/" in line.origin else ""
             attempt = Attempt(line.form, line.key, lms_id=line.lms_id, source=source)
             attempt.order, attempt.last = order_of(line.form, line.key), _time(line.last)
         attempt.submitted = stamps.read(folder)
         return Staged(attempt, folder, work)
 
+    def _put_back(self, student, folder, work):
+        """A run that was killed has put aside what counted, and nothing in its place."""
+        for kept in (self.aside / "older" / student).glob("*"):
+            if _work(digest(kept)) == work:
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                kept.rename(folder)
+                return
+
     def _settle(self, student, newest):
         old = self._before(student)
         if old and old.digest == newest.digest:
             self._again(student, old, newest)
             return
-        if old and _ranked([old, newest]) is old:
+        aside, ranked = self._same_aside(student, newest), _ranked([old, newest]) if old else newest
+        if ranked is old:
             kept = self._older(newest, student)
             self.line(student, "older", newest, f"A newer one was collected before. It is kept in {kept}.")
             self._stays(student, old)
-            return
-        if (
-            old
-            and newest.attempt.submitted is None
-            and not _ranked([old, newest])
-            and self._same_aside(student, newest)
-        ):
+        elif ranked is None and aside and newest.attempt.submitted is None:
             self.line(student, "older", newest, "It is the same as one that was put aside for a newer one.")
             self._stays(student, old)
-            return
+        else:
+            self._take(student, newest, old, aside)
+
+    def _take(self, student, newest, old, aside):
+        """Put an attempt in the place of the old one. aside: the same work, handed in before the old one."""
         self.changed.add(student)
         attempt = newest.attempt
-        for earlier in map(stamps.read, self._same_aside(student, newest)):
+        for earlier in map(stamps.read, aside):
             attempt.last = attempt.last or attempt.submitted
             if earlier and not stamps.late_by_unknown(earlier):
                 attempt.submitted = min(filter(None, (earlier, attempt.submitted)))

@@ -1114,3 +1114,21 @@ def test_a_large_file_leaves_room_for_a_small_one(course, collect):
     assert collect(zipped(course / "x.zip", files))[0] == 0
     there = {path.name for path in (course / "submitted" / "ada" / LESSON).iterdir()}
     assert there == {FILE, "helper.py", "a0.bin", "a1.bin"}
+
+
+def test_an_honest_class_is_not_refused(course, collect):
+    """A second assignment for resubmissions has other numbers in Moodle; names change in part; many have the secretary's email."""
+    for number, text in ((5, "one"), (77, "two")):
+        files = {f"Ada Lovelace_{number}_assignsubmission_file_/{FILE}": notebook(text)}
+        assert collect(zipped(course / "m.zip", files))[0] == 0 and taken(course, "ada") == text
+    office = "office@example.org"
+    (course / "roster.csv").write_text(
+        f"id,first_name,last_name,email\nada,Ada,King,ada@example.org\nzoe,Zoë,O'Neil-Ray,{office}\nbob,Bob,Burns,{office}\n"
+    )
+    code, said = collect(zipped(course / "m.zip", {f"Ada King_78_assignsubmission_file_/{FILE}": notebook("three")}))
+    assert code == 0 and taken(course, "ada") == "three", said
+    (course / "roster.csv").write_text(
+        f"id,first_name,last_name,email\nada,Ada,King,ada@example.org\nzoe,Zoë,O'Neil-Ray,{office}\nbob,Bob,Burns,{office}\njoy,Joy,Late,{office}\n"
+    )
+    code, said = collect(zipped(course / "m.zip", {f"Joy Late_79_assignsubmission_file_/{FILE}": notebook("joy")}))
+    assert code == 0 and taken(course, "joy") == "joy", said
