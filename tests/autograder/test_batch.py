@@ -307,7 +307,7 @@ def test_a_set_up_cell_that_fails_here_stops_the_run_and_saves_everything(tmp_pa
 
 
 def test_two_graders_do_not_meet(tmp_path):
-    told = rf"is being graded already \(process {os.getpid()} on .*\)\. Wait"
+    told = rf"is in use by a grader \(process {os.getpid()} on .*\)\. Wait"
     with alone(tmp_path / ".graded"), pytest.raises(Problem, match=told), alone(tmp_path / ".graded"):
         raise AssertionError
     with alone(tmp_path / ".graded"):
@@ -379,7 +379,7 @@ def test_two_graders_at_once_as_processes(tmp_path, isolate):
     assert codes in ([0, 1], [0, 0]), said  # the second may come when the first is done
     if codes == [0, 1]:
         [loser] = [text for process, text in zip(both, said, strict=True) if process.returncode]
-        assert "is being graded already" in loser and "Traceback" not in loser
+        assert "is in use by a grader" in loser and "Traceback" not in loser
     assert sound(folder) == deserved(students)
 
 
