@@ -16,14 +16,15 @@ def load(gradebook, students: roster.Roster, collected=()) -> roster.Roster:
     """
     known, others = {row.id: row for row in gradebook.db.query(Row)}, known_ids.of_all(gradebook)
     known |= {id_: Row(id=id_) for id_ in collected if id_ not in known}
-    students = students.known_as({id_: {row.email, *_every(others, id_)} for id_, row in known.items()})
-    if otherwise := _known_otherwise(students, known, others):
+    people = {id_: _student(row, others) for id_, row in known.items()}
+    students = students.known_as({id_: {row.email, *_every(others, id_)} for id_, row in known.items()}, people)
+    if otherwise := _known_otherwise(students, people):
         raise Problem(
             f"Nothing was collected: {many(len(otherwise), 'student')} of the roster may be known by another id, in the gradebook or in "
             f"`submitted/`: {some(otherwise, 5)}. If they are the same people, add a column `student_id` with the ids from there to the roster; "
             "if they are not, add a line with the id from there for each of those."
         )
-    if somebody := _somebody_else(students, known):
+    if somebody := _somebody_else(students, people):
         raise Problem(
             f"Nothing was collected: {many(len(somebody), 'id')} of the roster may be that of somebody else in the gradebook: "
             f"{some(somebody, 5)}. Mend the roster; or where it is one person of a new name, first say so: "
@@ -46,40 +47,41 @@ def load(gradebook, students: roster.Roster, collected=()) -> roster.Roster:
     return students
 
 
-def _known_otherwise(students, known, others):
+def _known_otherwise(students, people):
     """Who of a list is new to the gradebook, while it knows somebody of that name who is not in the list; emails may tell them apart."""
-    listed, by_name = {student.id for student in students.students}, {}
-    for row in known.values():
-        for name in _student(row, others).names or {roster.squeezed(row.id)}:
-            if row.id not in listed:
-                by_name.setdefault(name, {})[row.id] = row
+    listed = {student.id for student in students.students}
+    by_name = _by_name(person for person in people.values() if person.id not in listed)
     found = {}
     for student in students.students:
-        if student.id not in known:
-            for row in (row for name in student.names for row in by_name.get(name, {}).values()):
-                if not (student.email and row.email):  # equal ones have met already
-                    found[student.id, row.id] = f"{student.name} ({student.id}, and {row.id} there)"
+        if student.id not in people:
+            for person in (people[id_] for name in student.names for id_ in by_name.get(name, ())):
+                if not (student.email and person.email):  # equal ones have met already
+                    found[student.id, person.id] = f"{student.name} ({student.id}, and {person.id} there)"
     return list(found.values())
 
 
-def _somebody_else(students, known):
-    """Who of a list has the id of a person with another name, or another's name or email. A name may change in part, and an equal
-    email tells that it did."""
-    by_email = roster.only_ones(((row.email or "").casefold(), id_) for id_, row in known.items())
-    by_name = roster.only_ones((roster.squeezed(_student(row, {}).name), id_) for id_, row in known.items())
+def _somebody_else(students, people):
+    """Who of a list has the id of a person of another name, as where a list was sorted by one of its columns."""
+    by_name, found = _by_name(person for person in people.values() if not person.nameless), []
+    named = {student.id: student.names for student in students.students}
     emails = roster.only_ones((student.email.casefold(), student.id) for student in students.students)
-    found = []
     for student in students.students:
-        row = known.get(student.id)
-        theirs = _student(row, {}) if row is not None else None
-        email = student.email.casefold()
-        owner = by_email.get(email) if email in emails else None
-        if owner not in (None, student.id):
-            found.append(f"{student.id} ({student.email}, which is {owner}'s there)")
-        elif theirs and student.words and theirs.words and not owner:
-            namesake = by_name.get(roster.squeezed(student.name), student.id)
-            if not student.words & theirs.words or (namesake != student.id and not student.names & theirs.names):
-                found.append(f"{student.id} ({student.name}, and {theirs.name} there)")
+        person = people.get(student.id)
+        if person is None or person.nameless or not student.names or student.names & person.names:
+            continue
+        theirs = set().union(*(by_name.get(name, ()) for name in student.names))
+        renamed = [id_ for id_ in theirs if not named.get(id_, set()) & people[id_].names]
+        same_email = emails.get(student.email.casefold()) and student.email.casefold() == person.email.casefold()
+        if renamed or not (student.alike(person) or same_email):
+            found.append(f"{student.id} ({student.name}, and {person.name} there)")
+    return found
+
+
+def _by_name(people):
+    found = {}
+    for person in people:
+        for name in person.names:
+            found.setdefault(name, set()).add(person.id)
     return found
 
 
@@ -97,4 +99,7 @@ def of(gradebook) -> roster.Roster:
 
 def _student(row, others):
     about = (value or "" for value in (row.first_name, row.last_name, row.email, row.lms_user_id))
-    return roster.Student(row.id, *about, others=_every(others, row.id))
+    student = roster.Student(row.id, *about, others=_every(others, row.id))
+    student.nameless = not student.name
+    student.full = student.name or row.id  # which was made from a name where there was no list
+    return student

@@ -82,10 +82,12 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
         place.mkdir(parents=True, exist_ok=True)
         for left in place.glob(".staging-*"):  # of a run that was killed
             shutil.rmtree(left)
+        for left in file.parent.glob(".new-*"):
+            left.unlink()
         with tempfile.TemporaryDirectory(prefix=".staging-", dir=place) as folder:
             notebooks, recorded = {path.name for path in released.glob("*.ipynb")}, read(file)
-            settling = Settling(output, lesson, deadline, extensions, recorded)
             staging = Staging(Path(folder), lesson, notebooks, overlay.labels(released.parent))
+            settling = Settling(output, lesson, deadline, extensions, recorded, staging)
             reading = _Reading(lesson, notebooks, zone, students, staging, settling, recorded)
             for source in sources:
                 reading.read(Path(source), form)
@@ -184,11 +186,15 @@ class _Reading:
                     self._stray(source, entry, found)
                 if not attempts and not left and not refused:
                     raise Problem(f"{source} is empty; give the folder or zip that holds the submissions.")
-                for attempt in attempts:
+                times = {student.id: student.submitted for student in self.students.students}
+                for attempt in sorted(attempts, key=lambda attempt: -attempt.order):
                     attempt.source = source.name
                     self.seen.add(f"{source.name}/{attempt.key}")
+                    who = self._who(attempt)[0]
+                    if attempt.submitted is None:
+                        attempt.submitted = times.pop(who, None)  # a list tells the time of the last
                     if attempt.lms_id:
-                        self.called.setdefault((self._who(attempt)[0], attempt.form), set()).add(attempt.lms_id)
+                        self.called.setdefault((who, attempt.form), set()).add(attempt.lms_id)
                 for attempt in attempts:
                     self._take(attempt)
         except Refused as problem:
@@ -248,26 +254,25 @@ class _Reading:
 
     def _student(self, attempt):
         """The student's id, and why not."""
-        student, why = self._who(attempt)
-        if student is None or len(self.called.get((student, attempt.form), ())) < 2:
-            return student, why
-        help_ = roster.WHICH_OF_TWO if len(self.students) else "Give a roster with --roster to tell them apart."
-        numbers = " and ".join(sorted(self.called[student, attempt.form]))
-        return (
-            None,
-            f"two students are called {plain(attempt.name or attempt.login)!r}, with the numbers {numbers}. {help_}",
-        )
+        student, why, by_number = self._who(attempt)
+        numbers = self.called.get((student, attempt.form), ())
+        if by_number:
+            self.settling.numbers[student, attempt.form] = attempt.lms_id
+        elif student is not None and len(numbers) > 1:
+            help_ = roster.WHICH_OF_TWO if len(self.students) else "Give a roster with --roster to tell them apart."
+            both, who = " and ".join(sorted(numbers)), plain(attempt.name or attempt.login)
+            return None, f"two students are called {who!r}, with the numbers {both}. {help_}"
+        return student, why
 
     def _who(self, attempt):
+        """The student's id, why not, and whether the number said so."""
         if len(self.students):
             student, why = self.students.find(attempt, self.numbered)
             if student is None:
-                return None, why
-            if attempt.submitted is None:
-                attempt.submitted = student.submitted
-            return student.id, ""
+                return None, why, False
+            return student.id, "", bool(self.numbered and attempt.lms_id == student.lms_id)
         made = roster.student_id(attempt.login or attempt.name)
-        return (made, "") if made else (None, f"its name does not say whose it is. {roster.NOBODY}")
+        return made or None, "" if made else f"its name does not say whose it is. {roster.NOBODY}", False
 
     def _take(self, attempt):
         """Stage an attempt for its student, or put it aside."""

@@ -36,8 +36,9 @@ class Found:
     lms_id: str = ""
     key: str = ""  # how the system named this submission: needed to give feedback back
     sentence: str = ""
-    last: str = ""  # UTC, where the same work was handed in again
+    told: str = ""  # UTC: the time of this hand-in, as the system tells it; `submitted` is what counts of that work
     work: str = ""  # the same where the files are the same
+    run: int = 0  # later ones are larger
 
     @property
     def counts(self) -> bool:
@@ -47,15 +48,19 @@ class Found:
 def record(path: Path, lines: list[Found], students, seen=()) -> list[Found]:
     """Write the lines; a student of `students` without any handed in nothing.
 
-    Those of earlier runs stay for what this run did not see, but for what counts, of which `lines` have all. What was wrong in an
-    export was mended if that has been seen again (`seen`: the origins of this run), and it is not wrong any more.
+    What is wrong stays wrong until it has been mended: seen again in its export (`seen`: the origins of this run) and not wrong
+    any more, or collected in another way since.
     """
     now, before = {_same(line) for line in lines}, read(path)
     again = {_source(line) for line in before if line.origin in seen}  # another section's file may have the same name
     taken = {line.student for line in lines if line.state == "taken"}
+    newest = {}
+    for line in lines:
+        if line.student and line.state not in WRONG:
+            newest[line.work] = max(line.run, newest.get(line.work, 0))
     for line in before:
-        mended = line.state in WRONG and (_source(line) in again or line.student in taken)
-        if line.state != "missing" and not line.counts and _same(line) not in now and not mended:
+        mended = _source(line) in again or line.student in taken or (line.work and newest.get(line.work, 0) > line.run)
+        if line.state in WRONG and _same(line) not in now and not mended:
             lines.append(line)
     there = {line.student for line in lines}
     lines += [Found(id_, "missing", sentence="Nothing was handed in.") for id_ in students if id_ not in there]
@@ -69,6 +74,7 @@ def record(path: Path, lines: list[Found], students, seen=()) -> list[Found]:
 
 def _cell(text):
     """A cell that no spreadsheet takes for a formula, and that any program reads."""
+    text = str(text)
     return roster.marked(text if len(text) <= SENTENCE_CHARS else f"{text[:SENTENCE_CHARS]} …")
 
 
@@ -79,11 +85,14 @@ def read(path: Path) -> list[Found]:
     if not rows or not {"student", "state", "origin"} <= set(rows[0]):
         return []
     said = [{**dict.fromkeys(names, ""), **dict(zip(rows[0], row, strict=False))} for row in rows[1:]]
-    return [
+    lines = [
         Found(**{name: roster.unmarked(row[name]) for name in names})
         for row in said
         if row["state"] and (row["student"] or row["origin"])
     ]
+    for line in lines:
+        line.run = int(line.run) if line.run.isdecimal() else 0
+    return lines
 
 
 def _source(line):
@@ -91,4 +100,8 @@ def _source(line):
 
 
 def _same(line):
-    return (line.form, line.key) if line.key else (line.student, line.submitted, line.origin, line.state, line.sentence)
+    return (
+        (line.form, line.key, line.work)
+        if line.key
+        else (line.student, line.submitted, line.origin, line.state, line.sentence)
+    )

@@ -37,7 +37,7 @@ _HANDED_IN = (*COUNTS, "unreadable", "duplicate")  # states of what somebody han
 # the column of the student's number in it, and those by which a student is found else
 _ID = {"canvas": ("id",), "moodle": ("identifier",), "brightspace": ()}
 _NUMBER = {"canvas": r"(\d+)", "moodle": r"\D*(\d+)", "brightspace": r"#?(\d+)"}  # Moodle writes `Participant 123456`
-_LOGIN = ("sisloginid", "username", "idnumber", "orgdefinedid", "emailaddress", "email", "id")
+_LOGIN = ("sisuserid", "sisloginid", "username", "idnumber", "orgdefinedid", "emailaddress", "email")
 
 
 def export_grades(output: Path, lessons, form="csv", template=None, column=None, of=None, raw=False) -> list[str]:
@@ -132,8 +132,7 @@ def _lesson(output, folder, lesson, submissions, lines, form, template, column, 
 
     Whether there was a grade to write, and sentences.
     """
-    back = [line for line in lines if _given_back(line, form)]
-    record = {line.student: line for line in sorted(back, key=lambda line: line.counts)}
+    record = _given_back(lines, form)
     most = max((one.points for one in submissions), default=0)
     scale = of / most if of and most else 1
     grades = {one.student: _points(_grade(one, raw) * scale) for one in submissions}
@@ -160,8 +159,16 @@ def _lesson(output, folder, lesson, submissions, lines, form, template, column, 
     return True, said
 
 
-def _given_back(line, form):
-    return (line.counts or line.state == "unreadable") and line.form == form and line.student and line.key
+def _given_back(lines, form):
+    """{student: the line by which a system knows what counts of that student's, or what could not be read}"""
+    counts = {line.student: line.work for line in lines if line.counts}
+    back = [line for line in lines if line.form == form and line.student and line.key]
+    unread = {line.student: line for line in back if line.state == "unreadable"}
+    return unread | {
+        line.student: line
+        for line in sorted(back, key=lambda line: line.counts)
+        if line.counts or (line.work and line.work == counts.get(line.student))
+    }
 
 
 def _canvas(lesson, submissions, record, grades, most, column):

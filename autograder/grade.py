@@ -9,6 +9,7 @@ import errno
 import functools
 import json
 import logging
+import math
 import resource
 import shutil
 import sqlite3
@@ -129,7 +130,7 @@ class Known:
 
     def __init__(self, said):
         self.hash, self.due = standing.fingerprint(said), said["due"]
-        self.reached = sum(score for score, _, _ in said["grades"].values())
+        self.reached = math.fsum(score for score, _, _ in said["grades"].values())
         self.score = scores.counted(self.reached, said["penalty"])
         self.points = sum(points for _, points, _ in said["grades"].values())
         self.to_mark = sum(points for _, points, waits in said["grades"].values() if waits)
@@ -351,7 +352,10 @@ class Grading:
         """What tells whether a result was recorded as it would be now: another time or deadline, and marks by hand, can change a penalty."""
         when = stamps.read(self.output / "submitted" / handed.student / handed.lesson)
         reached = known.reached if "plugin_class" in self.config.AssignLatePenalties else ""
-        return digest(key, str(when), known.due, str(reached), self.text_of_settings)
+        when = (
+            stamps.NOT_KNOWN if stamps.late_by_unknown(when) else str(when)
+        )  # where the deadline is, stands there too
+        return digest(key, when, known.due, str(reached), self.text_of_settings)
 
     def _record(self, handed, key, result):
         """Put a result into the gradebook; yields the call that makes its page."""
@@ -359,6 +363,10 @@ class Grading:
         stamps.follow(
             self.output / "submitted" / handed.student / handed.lesson, self.gradebook.deadline_now(handed.lesson)
         )
+        if self.gradebook.extension_of_nothing(handed.lesson, handed.student):
+            why = "this student has an extension, but the lesson has no deadline; give it one with `autograder collect … --due` or in Formgrader."
+            self._skip(handed, why)
+            return
         try:
             said = self.recorder.record(handed.student, handed.lesson, result["notebook"])
         except NbGraderException:

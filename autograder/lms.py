@@ -25,6 +25,7 @@ _CANVAS = re.compile(
 )
 _CANVAS_TEXT = re.compile(r"(?P<name>.+?)_(?:LATE_)?(?P<id>\d+)_(?:text|link)\.html")
 _BRIGHTSPACE = re.compile(r"(?P<id>\d+)-\d+\s+-\s+(?P<name>.+)\s+-\s+(?P<time>[^-]*\d{3,4}.*)")
+_NUMBERED = re.compile(r"\s*\((\d{1,3})\)$")  # the copy of a file
 _COPY = re.compile(r"(?:\s*\(\d{1,3}\)|-\d{1,3})$")  # what browsers and Canvas put behind the name of a second one
 
 
@@ -44,22 +45,17 @@ class Attempt:
     note: str = ""
     source: str = ""
     without_group: tuple[str, ...] = ()  # the name, where a group may stand before it
-    last: datetime | None = None  # when the same work was handed in for the last time, where that is another time
-
-    @property
-    def number(self) -> int:
-        """Canvas's number of a file: later ones are larger."""
-        return self.order if self.form == "canvas" else 0
 
 
 def order_of(form: str, key: str) -> int:
     """The `order` of an attempt with this key.
 
-    >>> order_of("canvas", "lovelaceada_LATE_11_5001"), order_of("moodle", "Ada_11_assignsubmission_file_")
-    (5001, 0)
+    >>> order_of("canvas", "lovelaceada_LATE_11_5001"), order_of("folder", "ada (1).ipynb"), order_of("moodle", "Ada_11_")
+    (5001, 1, 0)
     """
     found = _CANVAS.fullmatch(f"{key}_x") if form == "canvas" else None
-    return int(found["file"]) if found else 0
+    copy = _NUMBERED.search(PurePosixPath(key).stem) if form == "folder" else None
+    return int(found["file"]) if found else int(copy[1]) if copy else 0
 
 
 def recognise(
@@ -229,14 +225,14 @@ def _plain_folder(parts, lesson, zone):
     path = PurePosixPath(parts[0])
     if path.suffix.lower() not in (".ipynb", ".zip"):
         return None
-    copy = re.search(r"\s*\((\d{1,3})\)$", path.stem)
+    copy = _NUMBERED.search(path.stem)
     stem = path.stem[: copy.start()] if copy else path.stem
     login = re.sub(rf"[\s_.+-]*{re.escape(lesson)}[\s_.+-]*", "", stem, flags=re.IGNORECASE)
     name = f"{lesson}.ipynb" if path.suffix.lower() == ".ipynb" else parts[0]
     return Attempt("folder", parts[0], login=login, order=int(copy[1]) if copy else 0), name
 
 
-def time_of(text: str, zone: tzinfo) -> datetime | None:
+def time_of(text: str, zone: tzinfo, day_first: bool | None = None) -> datetime | None:
     """A time as a system writes it in `zone`, in UTC without a zone; None where there is none. Raises ValueError where it cannot be read.
 
     >>> from zoneinfo import ZoneInfo
@@ -249,11 +245,11 @@ def time_of(text: str, zone: tzinfo) -> datetime | None:
     if sum(map(str.isdigit, text)) < 5:
         return None
     either = re.match(r"(\d{1,2})/(?!\1/)(\d{1,2})/\d{4}", text)
-    if either and max(map(int, either.groups())) <= 12:
+    if either and day_first is None and max(map(int, either.groups())) <= 12:
         raise ValueError("the day and the month may be one or the other")
     try:
         with warnings.catch_warnings(action="error", category=dateutil.parser.UnknownTimezoneWarning):
-            when = dateutil.parser.parse(text, dayfirst=re.match(r"\d{1,2}\.\d", text) is not None)
+            when = dateutil.parser.parse(text, dayfirst=bool(day_first or re.match(r"\d{1,2}\.\d", text)))
         if when.year < 1990:  # what a database writes for no time
             return None
         when = when if when.tzinfo else when.replace(tzinfo=zone)

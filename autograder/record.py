@@ -18,6 +18,7 @@ from nbgrader.api import (
     Comment,
     Grade,
     Gradebook,
+    MissingEntry,
     Notebook,
     SubmittedAssignment,
     SubmittedNotebook,
@@ -141,6 +142,15 @@ class OpenGradebook(Gradebook):
         assignment = self.find_assignment(lesson)
         self.db.refresh(assignment, ["duedate"])
         return assignment.duedate
+
+    def extension_of_nothing(self, lesson: str, student: str) -> bool:
+        """Whether nbgrader would add an extension to a deadline that there is not."""
+        if self.find_assignment(lesson).duedate is not None:
+            return False
+        try:
+            return self.find_submission(lesson, student).extension is not None
+        except MissingEntry:
+            return False
 
 
 class Recorder(Autograde):

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from autograder.archive import plain
@@ -61,15 +62,28 @@ class Student:
     guessed: bool = False  # where the last name begins: the list has the name in one, without a comma
     sis_user: str = ""  # Canvas's two ids of a school's own
     sis_login: str = ""
+    nameless: bool = False  # the name is the id
 
     @property
     def name(self) -> str:
         return self.full or f"{self.first_name} {self.last_name}".strip()
 
+    def alike(self, other: "Student") -> bool:
+        """Whether both may be one person: a name may be spelt in another way, or change in part."""
+        if not (self.names and other.names) or self.names & other.names:
+            return True
+        pairs = ((a, b) for a in self.names for b in other.names)
+        return bool(self._words & other._words) or any(SequenceMatcher(None, a, b).ratio() > 0.6 for a, b in pairs)
+
+    def has_first_name_of(self, other: "Student") -> bool:
+        """As who has married."""
+        return bool(
+            {squeezed(word) for word in self.first_name.split()} & {squeezed(w) for w in other.first_name.split()}
+        )
+
     @property
-    def words(self) -> set[str]:
-        """The words of the name, squeezed."""
-        return set(map(squeezed, re.split(r"[\s,]+", self.name))) - {""}
+    def _words(self):
+        return set(map(squeezed, re.split(r"[\s,-]+", self.name))) - {""}
 
     @property
     def names(self) -> set[str]:
@@ -93,19 +107,18 @@ class Roster:
         return len(self.students)
 
     def numbered(self, attempts: list[Attempt]) -> bool | None:
-        """Whether the numbers of an export are those of this list: where they lead to whom the names lead to. None: nothing tells."""
+        """Whether the numbers of an export are those of this list: where most are those of whom they name. None: nothing tells."""
         if attempts and attempts[0].form == self.numbers_of:
             return True
-        both = [
-            (numbered[0], named[0])
-            for attempt in attempts
-            if (numbered := self._by.get(("lms", attempt.lms_id))) and (named := self._named(attempt))
+        of_list = [
+            named[0].lms_id == a.lms_id for a in attempts if (named := self._named(a)) and named[0].lms_id and a.lms_id
         ]
-        return any(numbered is named for numbered, named in both) if both else None
+        return 2 * sum(of_list) >= len(of_list) if of_list else None
 
     def of_another(self, attempts: list[Attempt]) -> bool:
         """Whether it numbers the students of another assignment, as Moodle does that."""
-        return self.numbers_of == "moodle" and not any(("lms", attempt.lms_id) in self._by for attempt in attempts)
+        known = [("lms", attempt.lms_id) in self._by for attempt in attempts]
+        return self.numbers_of == "moodle" and len(known) > 2 and not any(known)
 
     def find(self, attempt: Attempt, numbered: bool | None = None) -> tuple[Student | None, str]:
         """The student of an attempt; (None, why) where there is none or more than one. numbered: see there, of all of an export."""
@@ -142,18 +155,21 @@ class Roster:
         clues += [("name", squeezed(name)) for name in (attempt.name, attempt.login, *attempt.without_group)]
         return next((self._by[clue] for clue in clues if clue[1] and clue in self._by), [])
 
-    def known_as(self, known: dict[str, set[str]]) -> "Roster":
-        """The same list, each student with the id under which one of `known` is known already. known: {id: what else one is called}"""
+    def known_as(self, known: dict[str, set[str]], people: dict[str, Student]) -> "Roster":
+        """The same list, each student with the id under which that one is known already. known: {id: what else one is called};
+        people: {id: who that is}; an email alone makes nobody of another name somebody known."""
         by = only_ones((_fold(value), id_) for id_, values in known.items() for value in values)
         by |= only_ones((_fold(id_), id_) for id_ in known)
-        emails = only_ones((_fold(student.email), student.id) for student in self.students)
+        emails = only_ones((_fold(student.email), student.id) for student in self.students if "@" in student.email)
         taken = {student.id for student in self.students}
         for student in self.students:
             if student.id in known:
                 continue
-            clues = [student.id, *sorted(student.others - {student.lms_id})]
-            clues += [student.email] if _fold(student.email) in emails else []
+            clues = [student.id, *sorted(student.others - {student.lms_id, student.email})]
             found = next((by[_fold(clue)] for clue in clues if _fold(clue) in by), None)
+            if found is None and _fold(student.email) in emails.keys() & by.keys():
+                same = by[_fold(student.email)]
+                found = same if student.names & people[same].names or student.has_first_name_of(people[same]) else None
             if found is not None and found not in taken:
                 taken.add(found)
                 student.others.add(student.id)
@@ -198,8 +214,11 @@ def squeezed(name: str) -> str:
 
 
 def _is_vowel(mark):
-    """Whether a mark on a letter is more than an accent, as in Hindi and Thai; accents stand above or below."""
-    return unicodedata.category(mark) in ("Mn", "Mc") and not 200 <= unicodedata.combining(mark) <= 240
+    """Whether a mark on a letter is more than an accent, as in Hindi and Thai."""
+    place = unicodedata.combining(mark)
+    return unicodedata.category(mark) in ("Mn", "Mc") and (
+        place < 10 or 84 <= place < 200
+    )  # Hebrew's and Arabic's may be left out
 
 
 def student_id(text: str) -> str:
@@ -234,20 +253,17 @@ def read(path: Path, zone: tzinfo) -> Roster:
             "Name one `id`, or give the file that your learning management system exports."
         )
     students, seen = [], {}
-    where_submitted = where["submitted"][0] if where["submitted"] else None
+    at = where["submitted"][0] if where["submitted"] else len(rows[0])
+    day_first = _day_first(row[at] for row in rows[1:] if at < len(row))
     for number, row in enumerate(rows[1:], 2):
         if not any(cell.strip() for cell in row) or (canvas and _no_student(row, where)):
             continue
         student = _student(row, where)
         try:
-            student.submitted = (
-                time_of(row[where_submitted], zone)
-                if where_submitted is not None and where_submitted < len(row)
-                else None
-            )
+            student.submitted = time_of(row[at] if at < len(row) else "", zone, day_first)
         except ValueError as error:
             raise Problem(
-                f"The roster {path} has the time {plain(row[where_submitted])!r} in line {number}: {error}. Write it as 2026-11-21 10:36, "
+                f"The roster {path} has the time {plain(row[at])!r} in line {number}: {error}. Write it as 2026-11-21 10:36, "
                 "or have your system export the list in English."
             ) from None
         if not student.id:
@@ -299,6 +315,14 @@ class Table(list):
     def __init__(self, rows=(), encoding="utf-8", delimiter=","):
         super().__init__(rows)
         self.encoding, self.delimiter = encoding, delimiter
+
+
+def _day_first(times):
+    """Whether a column of times has the day in front of the month; None where no line tells."""
+    found = [re.match(r"\s*(\d{1,2})/(\d{1,2})/\d{4}", text) for text in times]
+    first = any(int(match[1]) > 12 for match in found if match)
+    second = any(int(match[2]) > 12 for match in found if match)
+    return first if first != second else None
 
 
 def _head(cell):

@@ -182,5 +182,6 @@ def _changed(store, gradebook, lesson):
     """Of whom the gradebook says other than when their page was made."""
     for student, said in standing.of(gradebook, lesson):
         page = store.mark(student, lesson).get("page")
-        if page and page[1] != standing.fingerprint(said):
+        withdrawn = not (store.folder.parent / "submitted" / student / lesson).is_dir()
+        if page and not withdrawn and page[1] != standing.fingerprint(said):
             yield student

@@ -1,7 +1,10 @@
-"""Which of a student's attempts counts: the newest, which goes to `submitted/`, the others aside; a line for each."""
+"""Which of a student's hand-ins counts: that goes to `submitted/`, the others aside; a line for each.
+
+All that was ever handed in stands in the record, and what counts follows from all of it, in whatever order it was collected: of the
+hand-ins the newest says which work it is, of that work the first says when it was done.
+"""
 
 import glob
-import os
 import re
 import shutil
 from dataclasses import replace
@@ -11,18 +14,25 @@ from pathlib import Path
 from autograder import roster, stamps
 from autograder.collected import COUNTS, Found
 from autograder.lms import Attempt, order_of
-from autograder.staging import Staged, digest, free
+from autograder.staging import Staged, Staging, digest, free
 from autograder.wording import lateness
+
+HALF_HOUR, ZONES = timedelta(minutes=30), timedelta(hours=26)  # by which times of two zones differ, at most
 
 
 class Settling:
-    """Of one lesson. `lines` says what became of every attempt, and of all that was collected before and counts."""
+    """Of one lesson. `lines` says what became of every attempt, of this run and of earlier ones."""
 
-    def __init__(self, output: Path, lesson: str, deadline, extensions: dict, before: list[Found]):
+    def __init__(self, output: Path, lesson: str, deadline, extensions: dict, before: list[Found], staging: Staging):
         self.output, self.lesson, self.deadline, self.extensions = output, lesson, deadline, extensions
-        self.aside, self.lines = output / "collected" / lesson, []
+        self.aside, self.lines, self.staging = output / "collected" / lesson, [], staging
         self.attempts, self.changed = {}, set()  # by student; whose work or time is not what it was
-        self.recorded = {line.student: line for line in before if line.counts}
+        self.numbers = {}  # {(student, form): the number by which the roster knows that student in that system}
+        self.run = 2 + max((line.run for line in before), default=0)
+        self.history = {}
+        for line in before:
+            if line.work and line.state in (*COUNTS, "older"):
+                self.history.setdefault(line.student, []).append(line)
 
     def add(self, student: str, staged: Staged) -> None:
         """One more attempt of a student's."""
@@ -34,196 +44,193 @@ class Settling:
         return said if len(said) > 2 and all(said) else []
 
     def settle(self) -> list[Found]:
-        """Put the newest of each student into `submitted/`, the others aside; all lines."""
+        """Put what counts of each student into `submitted/`, all else aside; all lines."""
         for folder in submitted(self.output, self.lesson):
             stamps.follow(folder, self.deadline)
         for student, staged in sorted(self.attempts.items()):
-            newest = self._chosen(student, staged)
-            if newest is not None:
-                self._settle(student, newest)
-        settled = {line.student for line in self.lines if line.counts}
-        for folder in sorted(submitted(self.output, self.lesson)):
-            student = folder.parent.name
-            if student not in settled and not student.startswith(".") and folder.is_dir() and not folder.is_symlink():
-                self._stays(student)
+            self._settle(student, staged)
+        there = {path.parent.name for path in submitted(self.output, self.lesson) if _is_own(path)}
+        for student in sorted((self.history.keys() | there) - self.attempts.keys()):
+            self._stays(student)
         return self.lines
 
-    def _chosen(self, student, new):
-        """The newest of this time; None, with a line for each, where nothing tells."""
-        works = {}
-        for staged in new:
-            works.setdefault(staged.digest, []).append(staged)
-        new = [self._one_work(student, same) for same in works.values()]
-        newest = _newest(new)
-        if newest is None:
-            for staged in new:
-                kept = self.move_aside(staged, "duplicate", student)
-                self.line(
-                    student, "duplicate", staged,
-                    f"there are {len(new)} submissions, and nothing says which is the newest: {', '.join(s.attempt.key for s in new)}. "
-                    f"Leave the one that counts and collect again. It is kept in {kept}.",
-                )  # fmt: skip
-            return None
-        for staged in new:
-            if staged is not newest:
-                self.line(
-                    student, "older", staged, f"A newer one was taken. It is kept in {self._older(staged, student)}."
-                )
-        return newest
+    # ---- a student with new attempts
 
-    def _one_work(self, student, same):
-        """The same work handed in more than once was done by the first time, and is as new as the last time."""
-        newest = _newest(same) or same[-1]
-        times = [staged.attempt.submitted for staged in same if staged.attempt.submitted]
-        for staged in same:
-            if staged is not newest:
-                self.line(student, "older", staged, "It is the same as another one of this student's.")
-        if times:
-            newest.attempt.submitted, newest.attempt.last = min(times), max(times)
-        newest.attempt.late = all(staged.attempt.late for staged in same)
-        return newest
-
-    def _before(self, student):
-        """What an earlier run has put into `submitted/`, with what its line says of it."""
-        folder, line = self.output / "submitted" / student / self.lesson, self.recorded.get(student)
-        if not folder.exists() and line:
-            self._put_back(student, folder, line.work)
-        if folder.is_symlink() or not folder.is_dir():
-            return None
-        attempt, work = Attempt("", ""), digest(folder)
-        if line and line.work in ("", _work(work)):  # of other work, the line of a run that was killed is none
-            source = line.origin.partition("/")[0] if "/" in line.origin else ""
-            attempt = Attempt(line.form, line.key, lms_id=line.lms_id, source=source)
-            attempt.order, attempt.last = order_of(line.form, line.key), _time(line.last)
-        attempt.submitted = stamps.read(folder)
-        return Staged(attempt, folder, work)
-
-    def _put_back(self, student, folder, work):
-        """A run that was killed has put aside what counted, and nothing in its place."""
-        for kept in (self.aside / "older" / student).glob("*"):
-            if _work(digest(kept)) == work:
-                folder.parent.mkdir(parents=True, exist_ok=True)
-                kept.rename(folder)
-                return
-
-    def _settle(self, student, newest):
-        old = self._before(student)
-        if old and old.digest == newest.digest:
-            self._again(student, old, newest)
+    def _settle(self, student, new):
+        folder, history = self._folder(student), self._history(student)
+        counted = next((line for line in history if line.counts), None)
+        lying = _work(folder) if _is_own(folder) else ""
+        before = stamps.read(folder) if lying else None
+        self._say_of_hand(student, history, counted, lying, before)
+        places = {_work(kept): kept for kept in (self.aside / "older" / student).glob("*") if kept.is_dir()}
+        places |= {staged.digest[:12]: staged.folder for staged in new} | ({lying: folder} if lying else {})
+        by_line = [(self._told(student, history, staged), staged) for staged in new]
+        best, rivals = self._newest([line for line in history if line.work in places])
+        if rivals:
+            self._duplicates(student, [(line, staged) for line, staged in by_line if line.work in rivals])
+            history = [line for line in history if line.work not in rivals]
+            by_line = [(line, staged) for line, staged in by_line if line.work not in rivals]
+            best, _ = self._newest([line for line in history if line.work in places])
+        if best is None:
             return
-        aside, ranked = self._same_aside(student, newest), _ranked([old, newest]) if old else newest
-        if ranked is old:
-            kept = self._older(newest, student)
-            self.line(student, "older", newest, f"A newer one was collected before. It is kept in {kept}.")
-            self._stays(student, old)
-        elif ranked is None and aside and newest.attempt.submitted is None:
-            self.line(student, "older", newest, "It is the same as one that was put aside for a newer one.")
-            self._stays(student, old)
-        else:
-            self._take(student, newest, old, aside)
-
-    def _take(self, student, newest, old, aside):
-        """Put an attempt in the place of the old one. aside: the same work, handed in before the old one."""
-        self.changed.add(student)
-        attempt = newest.attempt
-        for earlier in map(stamps.read, aside):
-            attempt.last = attempt.last or attempt.submitted
-            if earlier and not stamps.late_by_unknown(earlier):
-                attempt.submitted = min(filter(None, (earlier, attempt.submitted)))
-            attempt.late = attempt.late and stamps.late_by_unknown(earlier)
-        self._set_time(attempt)
-        if old:
-            self.line(student, "older", old, f"A newer one was taken. It is kept in {self._older(old, student)}.")
-        target = self.output / "submitted" / student / self.lesson
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if attempt.submitted:  # one that cannot be read stays, and grading says so
-            stamps.write(newest.folder, attempt.submitted)
-        newest.folder.chmod(0o755)
-        newest.folder.rename(target)
-        newest.folder = target
-        kept = self.aside / "unknown" / plain_key(attempt)
-        if kept.is_dir() and digest(kept) == newest.digest:  # now its student is known
-            shutil.rmtree(kept)
-        self._counts(student, "taken", newest)
-
-    def _again(self, student, old, newest):
-        """What was collected before has been handed in, or only exported, again."""
-        before, attempt = old.attempt.submitted, newest.attempt
-        times = [time for time in (before, old.attempt.last, attempt.submitted, attempt.last) if time]
-        last = max((time for time in times if not stamps.late_by_unknown(time)), default=None)
-        if not old.attempt.key and before and attempt.submitted and not stamps.late_by_unknown(before):
-            attempt.submitted = min(before, attempt.submitted)  # somebody has put it there with its time
-        if not self._tells_more(old.attempt, attempt):
-            self.line(student, "older", newest, "It is the same as what was collected before, and that counts.")
-            old.attempt.last = last
-            self._stays(student, old)
-            return
-        attempt.last = last if attempt.key != old.attempt.key else old.attempt.last
-        self._set_time(attempt, before)
-        if attempt.submitted != before:
-            stamps.write(old.folder, attempt.submitted)
+        if best.work != lying:
+            self._put(student, best.work, places, lying)
+        when = self._time([line for line in history if line.work == best.work])
+        if stamps.read(folder) != when:
+            stamps.write(folder, when)
+        if best.work != lying or when != before:
             self.changed.add(student)
-        self._counts(student, "unchanged", newest)
+        for line, staged in by_line:
+            if line.work != best.work and staged.folder.exists() and places[line.work] == staged.folder:
+                self._keep(student, line, staged.folder)
+        now = {id(line): staged for line, staged in by_line}
+        for line in history:
+            if line is best:
+                self._counts(line, now.get(id(line)), "unchanged" if best.work == lying else "taken", when)
+            elif id(line) in now or line.counts:
+                self._older(line, best)
+            self.lines.append(line)
 
-    def _counts(self, student, state, staged):
-        reason = staged.unreadable and f"{staged.unreadable} It will be graded 0, with this note."
-        notes = " ".join(filter(None, [reason, *staged.notes, self._late_note(staged.attempt)]))
-        self.line(student, "zero" if staged.unreadable else state, staged, notes)
+    def _history(self, student):
+        """The hand-ins of earlier runs, without those that a mended roster gives to somebody else."""
+        lines = self.history.get(student, [])
+        return [line for line in lines if line.lms_id in ("", self.numbers.get((student, line.form), line.lms_id))]
 
-    def _stays(self, student, old=None):
-        """The line of what was collected before and counts, as it is now."""
-        line, folder = self.recorded.get(student), self.output / "submitted" / student / self.lesson
-        if old is None and not (line and line.work):
-            old = self._before(student)
-        if line and (old is None or line.work in ("", _work(old.digest))):
-            when = stamps.read(folder)
-            last = old.attempt.last if old else _time(line.last)
-            self.lines.append(
-                replace(line, late=self._late(student, when), submitted=_shown(when), last=_last(when, last))
-            )
-        else:
-            self.line(student, "unchanged", old)
+    def _say_of_hand(self, student, history, counted, lying, when):
+        """What a person has put into `submitted/`: other work is newer than what was collected so far, another time is the right one."""
+        if lying and lying not in {line.work for line in history}:
+            told = when if when and not stamps.late_by_unknown(when) else None
+            line = replace(counted or Found(student, "unchanged"), work=lying, run=self.run - 1, told=shown(told))
+            history.append(replace(line, state="unchanged"))
+            if counted:
+                counted.state = "older"
+        elif lying and when and not stamps.late_by_unknown(when) and not (counted and counted.submitted == shown(when)):
+            for line in history:
+                if line.work == lying:
+                    line.told = shown(when)
 
-    def _same_aside(self, student, staged):
-        """The folders of the same work among what was put aside."""
-        kept = (self.aside / "older" / student).glob("*")
-        return [folder for folder in kept if folder.is_dir() and digest(folder) == staged.digest]
+    def _told(self, student, history, staged):
+        """The hand-in that an attempt is; a known one is told anew, as where Canvas takes back that it was late, or in another zone."""
+        attempt, work = staged.attempt, staged.digest[:12]
+        origin = f"{attempt.source}/{attempt.key}" if attempt.source else attempt.key
+        same = [
+            line for line in history if (line.form, _plain(line), line.work) == (attempt.form, _plain(attempt), work)
+        ]
+        line = next((line for line in same if self._is_that(line, attempt)), None)
+        if line is None:
+            line = Found(student, "older", run=self.run, form=attempt.form, work=work)
+            history.append(line)
+        if attempt.submitted:
+            line.told = shown(attempt.submitted)
+        line.origin, line.key, line.lms_id = origin, attempt.key, attempt.lms_id
+        return line
 
-    def _older(self, staged, student):
-        when = staged.attempt.submitted or (stamps.behind(self.deadline) if staged.attempt.late else None)
-        if when and not (staged.folder / stamps.NAME).exists():
-            stamps.write(staged.folder, when)
-        return self.move_aside(
-            staged, "older", f"{student}/{when:%Y-%m-%d_%H%M%S}" if when else f"{student}/{staged.digest[:8]}"
-        )
-
-    def move_aside(self, staged: Staged, state: str, name: str) -> Path:
-        """Keep files in `collected/LESSON/STATE/NAME`, with a number where others lie there; the place."""
-        target = self.aside / state / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir() and digest(target) == (staged.digest or digest(staged.folder)):
-            shutil.rmtree(staged.folder)
-        else:
-            target = free(target)
-            staged.folder.chmod(0o755)
-            os.replace(staged.folder, target)
-        staged.folder = target
-        return target.relative_to(self.output)
-
-    def _tells_more(self, old, attempt):
-        """Whether the time that a system says now of the same work counts: that of the same hand-in, or an earlier or truer one."""
-        if (old.form, old.key.replace("_LATE_", "_")) == (attempt.form, attempt.key.replace("_LATE_", "_")):
+    def _is_that(self, line, attempt):
+        """Whether an attempt with the name and the work of a hand-in is that one: its time may be told in another zone."""
+        told = time_of(line)
+        if None in (told, attempt.submitted) or attempt.form in (
+            "brightspace",
+            "exchange",
+        ):  # their names hold the time
             return True
-        before = old.submitted
-        if attempt.submitted is None:
-            return not attempt.late or stamps.late_by_unknown(before)  # the same work again, late, is not late work
-        return before is None or stamps.late_by_unknown(before) or attempt.submitted <= before
+        apart = abs(told - attempt.submitted)
+        return apart <= ZONES and not apart % HALF_HOUR
 
-    def _set_time(self, attempt, before=None):
-        """Where the system tells none: that of before, unless Canvas takes back that it was late, or that of late work."""
-        taken_back = attempt.form == "canvas" and not attempt.late and stamps.late_by_unknown(before)
-        if attempt.submitted is None and not taken_back:
-            attempt.submitted = before or (stamps.behind(self.deadline) if attempt.late else None)
+    def _newest(self, history):
+        """The newest of hand-ins; and the works of this run among which nothing tells which that is. (None, nothing) of none.
+
+        One without a time is as new as the newest that was known when it came; Canvas's numbers say more.
+        """
+        top, ranks = (datetime.min, 0), {}
+        for run in sorted({line.run for line in history}):
+            these = [line for line in history if line.run == run]
+            for line in these:
+                when = time_of(line) or (stamps.behind(self.deadline) if self.deadline and _is_late(line) else top[0])
+                ranks[id(line)] = when, run
+            top = max([top, *(ranks[id(line)] for line in these)])
+        latest = datetime.min, 0
+        for line in sorted(filter(_of_canvas, history), key=_order):
+            latest = ranks[id(line)] = max(latest, ranks[id(line)])
+        ranks = {id(line): (*ranks[id(line)], _order(line)) for line in history}
+        best = max(history, key=lambda line: ranks[id(line)], default=None)
+        works = {line.work for line in history if ranks[id(line)] == ranks[id(best)]}
+        return best, works if len(works) > 1 else set()
+
+    def _time(self, hand_ins):
+        """When this work was done: by its first hand-in. None where nobody says so, or that is in time."""
+        if told := [when for line in hand_ins if (when := time_of(line))]:
+            return min(told)
+        late = [_is_late(line) for line in hand_ins if _of_canvas(line)]  # others cannot say it
+        return stamps.behind(self.deadline) if late and all(late) else None
+
+    def _put(self, student, work, places, lying):
+        """Put a work into `submitted/`, and what lies there aside."""
+        folder = self._folder(student)
+        if lying:
+            places[lying] = self._move(folder, f"older/{student}/{self._name(folder, lying)}")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        places[work].chmod(0o755)
+        places[work].rename(folder)
+        places[work] = folder
+
+    def _keep(self, student, line, folder):
+        when = time_of(line)
+        self._move(folder, f"older/{student}/{when:%Y-%m-%d_%H%M%S}" if when else f"older/{student}/{line.work[:8]}")
+
+    @staticmethod
+    def _name(folder, work):
+        when = stamps.read(folder)
+        return f"{when:%Y-%m-%d_%H%M%S}" if when else work[:8]
+
+    def _duplicates(self, student, rivals):
+        names = ", ".join(staged.attempt.key for _, staged in rivals)
+        for line, staged in rivals:
+            kept = self.move_aside(staged, "duplicate", student)
+            line.state, line.sentence = "duplicate", (
+                f"There are {len(rivals)} submissions, and nothing says which is the newest: {names}. "
+                f"Leave the one that counts and collect again. It is kept in {kept}."
+            )  # fmt: skip
+            self.lines.append(line)
+
+    # ---- what the lines say
+
+    def _counts(self, line, staged, state, when):
+        if staged is None:  # it was put aside, and is the newest after all; or a person has put it there
+            staged = self.staging.look(Staged(Attempt(line.form, line.key), self._folder(line.student), ""))
+        reason = staged.unreadable and f"{staged.unreadable} It will be graded 0, with this note."
+        line.sentence = _capital(" ".join(filter(None, [reason, *staged.notes, self._late_note(when)])))
+        line.state = "zero" if staged.unreadable else state
+        line.submitted, line.late = shown(when), self._late(line.student, when)
+        unknown = self.aside / "unknown" / plain_key(line)
+        if unknown.is_dir() and _work(unknown) == line.work:  # now its student is known
+            shutil.rmtree(unknown)
+
+    def _older(self, line, best):
+        line.state, line.late, line.submitted = "older", "", line.told
+        line.sentence = "It is the same work as what counts."
+        if line.work != best.work:
+            kept = next((k for k in (self.aside / "older" / line.student).glob("*") if _work(k) == line.work), None)
+            line.sentence = "A newer one counts." + (f" It is kept in {kept.relative_to(self.output)}." if kept else "")
+
+    def _stays(self, student):
+        """The lines of a student without new attempts, as they are now."""
+        folder, lines = self._folder(student), self.history.get(student, [])
+        counted = next((line for line in lines if line.counts), None)
+        if _is_own(folder):
+            when = stamps.read(folder)
+            if counted is None:  # what a person has put there, or a run that was killed before its record
+                work = _work(folder)
+                counted = next((line for line in lines if line.work == work), None)
+                if counted is None:
+                    told = "" if stamps.late_by_unknown(when) else shown(when)
+                    counted = Found(student, "unchanged", work=work, run=self.run - 1, told=told)
+                    lines.append(counted)
+                counted.sentence = ""
+            counted.state = "zero" if counted.state == "zero" else "unchanged"
+            counted.submitted, counted.late = shown(when), self._late(student, when)
+        elif counted:
+            counted.state, counted.late, counted.sentence = "older", "", "It is not in `submitted/` any more."
+        self.lines += lines
 
     def _late(self, student, when):
         extension = self.extensions.get(student, timedelta())
@@ -231,69 +238,93 @@ class Settling:
             return "" if extension else stamps.NOT_KNOWN
         return lateness((when - self.deadline - extension).total_seconds()) if when and self.deadline else ""
 
-    def _late_note(self, attempt):
-        if not stamps.late_by_unknown(attempt.submitted):
+    def _late_note(self, when):
+        if not stamps.late_by_unknown(when):
             return ""
         say = "a moment is counted" if self.deadline else "say when it was due with --due"
         return (
             f"Canvas says that it was late, and not by how much ({say}); a column `submitted` in the roster can tell."
         )
 
-    def line(self, student: str, state: str, staged: Staged, sentence: str = ""):
-        """Say what became of an attempt."""
+    def line(self, student: str, state: str, staged: Staged, sentence: str) -> None:
+        """Say what became of an attempt that is nobody's, or cannot be graded."""
         a = staged.attempt
-        late = self._late(student, a.submitted) if state in COUNTS else ""
         origin = f"{a.source}/{a.key}" if a.source else a.key
-        if "." not in sentence.split(" ")[0]:  # the name of a file stays as it is
-            sentence = sentence[:1].upper() + sentence[1:]
-        times = late, _shown(a.submitted)
-        last, work = _last(a.submitted, a.last), _work(staged.digest)
-        self.lines.append(Found(student, state, *times, origin, a.form, a.lms_id, a.key, sentence, last, work))
+        said = a.form, a.lms_id, a.key, _capital(sentence), shown(a.submitted), staged.digest[:12], self.run
+        self.lines.append(Found(student, state, "", shown(a.submitted), origin, *said))
 
+    # ---- where things lie
 
-def _shown(when):
-    return f"{when:%Y-%m-%d %H:%M:%S}" if when and not stamps.late_by_unknown(when) else ""
+    def _folder(self, student):
+        return self.output / "submitted" / student / self.lesson
 
+    def move_aside(self, staged: Staged, state: str, name: str) -> Path:
+        """Keep files in `collected/LESSON/STATE/NAME`, with a number where others lie there; the place."""
+        staged.folder = self._move(staged.folder, f"{state}/{name}")
+        return staged.folder.relative_to(self.output)
 
-def _last(when, last):
-    return _shown(last) if last and last != when else ""
-
-
-def _time(text):
-    try:
-        return datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-
-
-def _work(files):
-    """What of a digest stands in a line."""
-    return files[:12]
+    def _move(self, folder, place):
+        target = self.aside / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir() and digest(target) == digest(folder):
+            shutil.rmtree(folder)
+        else:
+            target = free(target)
+            folder.chmod(0o755)
+            folder.rename(target)
+        return target
 
 
 def submitted(output: Path, lesson: str):
     """The folders of all that were collected of a lesson so far."""
-    return (output / "submitted").glob(f"*/{glob.escape(lesson)}")
+    return (output / "submitted").glob(f"[!.]*/{glob.escape(lesson)}")
 
 
 def plain_key(attempt):
     return roster.student_id(re.sub(r"\.(ipynb|zip)$", "", attempt.key, flags=re.IGNORECASE)) or "unnamed"
 
 
-def _ranked(staged):
-    """The newest of several by what tells that: Canvas's numbers, or times; None where nothing does."""
-    for key in (lambda s: s.attempt.number, lambda s: s.attempt.last or s.attempt.submitted):
-        values = [key(s) for s in staged]
-        if all(values) and len(set(values)) == len(values):
-            return max(staged, key=key)
-    return None
+def _capital(sentence):
+    """With a capital letter, unless it begins with the name of a file."""
+    return sentence if "." in sentence.split(" ")[0] else sentence[:1].upper() + sentence[1:]
 
 
-def _newest(staged):
-    """The newest of what is collected at one time; None where nothing tells."""
-    if len(staged) == 1:
-        return staged[0]
-    orders = [s.attempt.order for s in staged]
-    if all(s.attempt.form == "folder" for s in staged) and len(set(orders)) == len(orders):
-        return max(staged, key=lambda s: s.attempt.order)  # "ada.ipynb", "ada (1).ipynb"
-    return _ranked(staged)
+def shown(when: datetime | None) -> str:
+    """A time as it stands in a line; nothing for one that nobody told."""
+    return f"{when:%Y-%m-%d %H:%M:%S}" if when and not stamps.late_by_unknown(when) else ""
+
+
+def time_of(line: Found) -> datetime | None:
+    """The time that a system told of a hand-in."""
+    try:
+        return datetime.fromisoformat(line.told) if line.told else None
+    except ValueError:
+        return None
+
+
+def _is_own(folder):
+    return folder.is_dir() and not folder.is_symlink()
+
+
+def _work(folder):
+    """What is the same in lines where the files are the same."""
+    return digest(folder)[:12]
+
+
+def _of_canvas(hand_in):
+    return hand_in.form == "canvas"
+
+
+def _order(hand_in):
+    """By which Canvas's hand-ins, and copies of one file, are newer."""
+    return order_of(hand_in.form, hand_in.key)
+
+
+def _is_late(hand_in):
+    """Whether Canvas says so."""
+    return _of_canvas(hand_in) and hand_in.key != _plain(hand_in)
+
+
+def _plain(hand_in):
+    """The name of a hand-in without Canvas's word on lateness, which it may take back."""
+    return re.sub(r"(^|_)LATE_", r"\1", hand_in.key) if _of_canvas(hand_in) else hand_in.key

@@ -72,14 +72,15 @@ class Staging:
             attempt.submitted = attempt.submitted or stamps.read(folder)
         if len(notes) > NOTES:
             notes = [*notes[:NOTES], f"And {len(notes) - NOTES:,} more of its files were left out."]
-        return self._looked_at(Staged(attempt, folder, "", notes=tuple(notes)))
+        return self.look(Staged(attempt, folder, "", notes=tuple(notes)))
 
     def _named(self, rest):
         """The lesson's own name for its notebook where only a copy's number stands behind it."""
         head, slash, name = rest.rpartition("/")
         return head + slash + lms.base_name(name, self.notebooks)
 
-    def _looked_at(self, staged):
+    def look(self, staged: Staged) -> Staged:
+        """The same with what its notebooks say, and its digest."""
         notebooks = sorted(staged.folder.rglob("*.ipynb"))
         if not notebooks:
             names = sorted(rest for rest, _ in staged.attempt.files)

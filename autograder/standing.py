@@ -42,7 +42,7 @@ def of(gradebook: Gradebook, lesson: str, student: str | None = None):
 
 def fingerprint(said: dict) -> str:
     """The same where the gradebook says the same."""
-    return digest(json.dumps(said))
+    return digest(json.dumps(said, sort_keys=True))
 
 
 @functools.cache
