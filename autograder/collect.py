@@ -40,7 +40,9 @@ def collect_class(course, lesson, sources, output, roster_file=None, form=None, 
             console.print(f"{count[state]:7,} {words}", highlight=False)
     if late:
         console.print(f"{late:7,} handed in late (counted above)", highlight=False)
-    timeless = [line for line in lines if line.counts and not line.submitted and not line.late]
+    timeless = [
+        line for line in lines if line.counts and not line.submitted and not line.late and line.form != "canvas"
+    ]
     if deadline and timeless:
         console.print(
             f"{len(timeless):7,} handed in at no known time (counted above): they count as in time, unless a worksheet given with --roster says when",
@@ -186,7 +188,8 @@ class _Reading:
                     self._stray(source, entry, found)
                 if not attempts and not left and not refused:
                     raise Problem(f"{source} is empty; give the folder or zip that holds the submissions.")
-                times = {student.id: student.submitted for student in self.students.students}
+                of_list = self.students.students if self.students.numbers_of in ("", found) else []
+                times = {student.id: student.submitted for student in of_list}
                 for attempt in sorted(attempts, key=lambda attempt: -attempt.order):
                     attempt.source = source.name
                     self.seen.add(f"{source.name}/{attempt.key}")
@@ -221,6 +224,7 @@ class _Reading:
                 lms_id=about.lms_id,
                 key=about.key,
                 sentence=sentence,
+                **self.settling.now,
             )
         )
 
@@ -237,7 +241,14 @@ class _Reading:
             sentence += "or all of it so, where all are files and folders with students' names."
             kept = self._keep(entry, "unknown")
             self.settling.lines.append(
-                Found("", "unknown", origin=f"{source.name}/{entry.path}", form=form, sentence=sentence + kept)
+                Found(
+                    "",
+                    "unknown",
+                    origin=f"{source.name}/{entry.path}",
+                    form=form,
+                    sentence=sentence + kept,
+                    **self.settling.now,
+                )
             )
 
     def _keep(self, entry, state):
@@ -278,6 +289,7 @@ class _Reading:
         """Stage an attempt for its student, or put it aside."""
         student, why = self._student(attempt)
         staged = self.staging.stage(attempt)
+        student = student or self.settling.owner(staged)
         if student is None:
             kept = self.settling.move_aside(staged, "unknown", plain_key(attempt))
             self.settling.line("", "unknown", staged, f"{why} It is kept in {kept}.")

@@ -38,7 +38,8 @@ class Found:
     sentence: str = ""
     told: str = ""  # UTC: the time of this hand-in, as the system tells it; `submitted` is what counts of that work
     work: str = ""  # the same where the files are the same
-    run: int = 0  # later ones are larger
+    run: int = 0  # the collection that brought it; later ones are larger
+    seen: int = 0  # the last one in which it was
 
     @property
     def counts(self) -> bool:
@@ -52,14 +53,17 @@ def record(path: Path, lines: list[Found], students, seen=()) -> list[Found]:
     any more, or collected in another way since.
     """
     now, before = {_same(line) for line in lines}, read(path)
-    again = {_source(line) for line in before if line.origin in seen}  # another section's file may have the same name
+    again = {
+        (_source(line), line.seen) for line in before if line.origin in seen
+    }  # exports of two sections may have one name
     taken = {line.student for line in lines if line.state == "taken"}
     newest = {}
     for line in lines:
         if line.student and line.state not in WRONG:
             newest[line.work] = max(line.run, newest.get(line.work, 0))
     for line in before:
-        mended = _source(line) in again or line.student in taken or (line.work and newest.get(line.work, 0) > line.run)
+        mended = (_source(line), line.seen) in again or line.student in taken
+        mended = mended or (line.work and newest.get(line.work, 0) > line.run)
         if line.state in WRONG and _same(line) not in now and not mended:
             lines.append(line)
     there = {line.student for line in lines}
@@ -91,7 +95,7 @@ def read(path: Path) -> list[Found]:
         if row["state"] and (row["student"] or row["origin"])
     ]
     for line in lines:
-        line.run = int(line.run) if line.run.isdecimal() else 0
+        line.run, line.seen = (int(number) if number.isdecimal() else 0 for number in (line.run, line.seen))
     return lines
 
 

@@ -161,14 +161,11 @@ def _lesson(output, folder, lesson, submissions, lines, form, template, column, 
 
 def _given_back(lines, form):
     """{student: the line by which a system knows what counts of that student's, or what could not be read}"""
-    counts = {line.student: line.work for line in lines if line.counts}
-    back = [line for line in lines if line.form == form and line.student and line.key]
-    unread = {line.student: line for line in back if line.state == "unreadable"}
-    return unread | {
-        line.student: line
-        for line in sorted(back, key=lambda line: line.counts)
-        if line.counts or (line.work and line.work == counts.get(line.student))
-    }
+    works = {line.student: line.work for line in lines if line.counts}
+    back = [line for line in lines if line.form == form and line.student and line.key and line.state != "unknown"]
+    # the line of what counts, else of the same work, else of any
+    back.sort(key=lambda line: (line.counts, bool(line.work) and line.work == works.get(line.student), line.run))
+    return {line.student: line for line in back}
 
 
 def _canvas(lesson, submissions, record, grades, most, column):
@@ -223,29 +220,27 @@ def _filled(template, lesson, submissions, record, grades, form, column, most, o
         other = f"it looks like one for --form {fits[0]}" if fits else f"it has: {some(rows[0], 12)}"
         raise Problem(f"{template} is not {_OWN[form][0]}; {other}. Give the right one, or leave out --template.")
     place = _column(rows[0], heads, lesson, form, column, template)
-    ids = [heads.index(name) for name in _ID[form] if name in heads]
-    places = [heads.index(name) for name in _LOGIN if name in heads]
-    of_system = {(line.lms_id, student) for student, line in record.items()}
-    of_system |= {(one.lms_id, one.student) for one in submissions if form == "canvas"}
-    names = {(name, one.student) for one in submissions for name in (one.student, one.email, *one.sis)}
-    by_number, by_name = roster.only_ones(of_system), roster.only_ones(names)
-    by_folded = roster.only_ones({(name.casefold(), student) for name, student in names})
-    found, warnings, possible = set(), [], None
+    whose = _Whose(form, heads, submissions, record)
+    if whose.another_assignment(rows[1:]):
+        raise Problem(
+            f"{template} has none of the numbers of these submissions; it seems to be the worksheet of another assignment."
+        )
+    found, warnings, possible, torn = set(), [], None, []
     for row in rows[1:]:
         row += [""] * (len(heads) - len(row))
         if form == "canvas" and "points possible" in row[0].casefold():
             possible = row[place]
             continue
-        numbers = [number[1] for at in ids if (number := re.fullmatch(_NUMBER[form], row[at].strip()))]
-        logins = [row[at].strip().lstrip("#") for at in places]
-        student = next((by_number[number] for number in numbers if number in by_number), None)
-        student = student or next((by_name[login] for login in logins if login in by_name), None)
-        student = student or next(
-            (by_folded[login.casefold()] for login in logins if login.casefold() in by_folded), None
-        )
-        if student in grades and student not in found:  # what was handed in may be nothing to grade
+        student, other = whose(row)
+        if other:
+            torn.append(f"{student} and {other}")
+        elif student in grades and student not in found:  # what was handed in may be nothing to grade
             found.add(student)
             row[place] = grades[student]
+    if torn:
+        warnings.append(
+            f"{lesson}: a line of {template} is by its number one student's and by its id another's, and stays as it is: {some(torn, 5)}."
+        )
     if form == "moodle" and "maximumgrade" in heads:
         possible = rows[1][heads.index("maximumgrade")]
     if form == "brightspace" and (match := re.search(r"MaxPoints:([\d.]+)", rows[0][place])):
@@ -257,6 +252,37 @@ def _filled(template, lesson, submissions, record, grades, form, column, most, o
         mend = "leave out --of" if abs(theirs - most) <= 0.005 else f"convert the grades with --of {theirs:g}"
         warnings.append(f"{lesson}: {form.title()} expects {theirs:g} points, and {ours}. Change it there, or {mend}.")
     return rows, [one.student for one in submissions if one.student not in found], warnings
+
+
+class _Whose:
+    """Whom a row of a system's own file names: by the system's number, and by ids and email; what two students share names nobody."""
+
+    def __init__(self, form, heads, submissions, record):
+        self.form = form
+        self.numbers = [heads.index(name) for name in _ID[form] if name in heads]
+        self.logins = [heads.index(name) for name in _LOGIN if name in heads]
+        of_system = {(line.lms_id, student) for student, line in record.items()}
+        of_system |= {(one.lms_id, one.student) for one in submissions if form == "canvas"}
+        names = {(name, one.student) for one in submissions for name in (one.student, one.email, *one.sis)}
+        self.by_number, self.by_name = roster.only_ones(of_system), roster.only_ones(names)
+        self.by_folded = roster.only_ones({(name.casefold(), student) for name, student in names})
+
+    def __call__(self, row):
+        """The student, and another one where the row names two; None for nobody."""
+        logins = [row[at].strip().lstrip("#") for at in self.logins]
+        clues = [(self.by_name, login) for login in logins] + [(self.by_folded, login.casefold()) for login in logins]
+        numbered = next((self.by_number[n] for n in self._of(row) if n in self.by_number), None)
+        named = next((known[clue] for known, clue in clues if clue in known), None)
+        return numbered or named, named if numbered and named and numbered != named else None
+
+    def _of(self, row):
+        found = (re.fullmatch(_NUMBER[self.form], row[at].strip()) for at in self.numbers if at < len(row))
+        return [number[1] for number in found if number]
+
+    def another_assignment(self, rows):
+        """Whether Moodle's numbers, which it makes anew for each assignment, are none of these submissions'."""
+        numbers = {number for row in rows for number in self._of(row)}
+        return self.form == "moodle" and numbers and len(self.by_number) > 2 and not numbers & self.by_number.keys()
 
 
 def _column(header, heads, lesson, form, column, template):

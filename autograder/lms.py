@@ -118,9 +118,12 @@ def _together(attempts, notebooks):
         students.setdefault(attempt.lms_id, []).append(attempt)
     out = []
     for mine in students.values():
-        newest = {
-            base_name(rest, notebooks): (attempt, rest, entry) for attempt in mine for rest, entry in attempt.files
-        }
+        newest = {}
+        for attempt in mine:
+            for rest, entry in attempt.files:
+                name = base_name(rest, notebooks)
+                name = rest if newest.get(name, (None,))[0] is attempt else name  # two of one hand-in are two
+                newest[name] = attempt, rest, entry
         with_notebook = [attempt for attempt, rest, _ in newest.values() if rest.lower().endswith(".ipynb")]
         chosen = (with_notebook or mine)[-1]
         kept = {id(entry) for _, _, entry in newest.values()}

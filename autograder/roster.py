@@ -132,7 +132,12 @@ class Roster:
         who, number = attempt.name or attempt.login, f"number {attempt.lms_id}" if attempt.lms_id else ""
         if len(matches) > 1:
             among = ", ".join(student.id for student in matches)
-            return None, f"this name fits {len(matches)} students of the roster: {among}. {WHICH}"
+            worksheet = (
+                "Give Moodle's grading worksheet with --roster, which has their numbers. Or: "
+                if attempt.form == "moodle"
+                else ""
+            )
+            return None, f"this name fits {len(matches)} students of the roster: {among}. {worksheet}{WHICH}"
         if by_number and named and by_number[0] not in named:
             return (
                 None,

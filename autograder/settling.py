@@ -17,7 +17,8 @@ from autograder.lms import Attempt, order_of
 from autograder.staging import Staged, Staging, digest, free
 from autograder.wording import lateness
 
-HALF_HOUR, ZONES = timedelta(minutes=30), timedelta(hours=26)  # by which times of two zones differ, at most
+HALF_HOUR, ZONES = timedelta(minutes=30), timedelta(hours=14)  # by which times of two zones differ, at most
+BY_HAND = "submitted/"
 
 
 class Settling:
@@ -28,20 +29,29 @@ class Settling:
         self.aside, self.lines, self.staging = output / "collected" / lesson, [], staging
         self.attempts, self.changed = {}, set()  # by student; whose work or time is not what it was
         self.numbers = {}  # {(student, form): the number by which the roster knows that student in that system}
-        self.run = 2 + max((line.run for line in before), default=0)
-        self.history = {}
+        self.run = 2 + max((line.seen for line in before), default=0)
+        self.now = {"run": self.run, "seen": self.run}
+        self.history, self.unknown, self.owners = {}, {}, {}
         for line in before:
             if line.work and line.state in (*COUNTS, "older"):
                 self.history.setdefault(line.student, []).append(line)
+                self.owners[line.form, _plain(line), line.work] = line.student
+            elif line.work and line.state == "unknown":
+                self.unknown.setdefault(line.work, []).append(line)
 
     def add(self, student: str, staged: Staged) -> None:
         """One more attempt of a student's."""
         self.attempts.setdefault(student, []).append(staged)
 
     def of_another_lesson(self) -> list[str]:
-        """What says so of each, where all are, and too many for a mistake of students'; else nothing."""
-        said = [staged.another for attempts in self.attempts.values() for staged in attempts]
-        return said if len(said) > 2 and all(said) else []
+        """What says so of each, where most are, and too many for a mistake of students'; else nothing."""
+        all_ = [staged.another for attempts in self.attempts.values() for staged in attempts]
+        said = [another for another in all_ if another]
+        return said if len(said) > 2 and 2 * len(said) > len(all_) else []
+
+    def owner(self, staged: Staged) -> str | None:
+        """Whose it was when it was collected before, under the same name in the same system."""
+        return self.owners.get((staged.attempt.form, _plain(staged.attempt), staged.digest[:12]))
 
     def settle(self) -> list[Found]:
         """Put what counts of each student into `submitted/`, all else aside; all lines."""
@@ -65,12 +75,15 @@ class Settling:
         places = {_work(kept): kept for kept in (self.aside / "older" / student).glob("*") if kept.is_dir()}
         places |= {staged.digest[:12]: staged.folder for staged in new} | ({lying: folder} if lying else {})
         by_line = [(self._told(student, history, staged), staged) for staged in new]
-        best, rivals = self._newest([line for line in history if line.work in places])
+        handed_in = {line.work for line in history if line.origin != BY_HAND}
+        history = [line for line in history if line.origin != BY_HAND or line.work not in handed_in]
+        here = [line for line in history if line.work in places]
+        best, rivals = self._newest(self._of_this_lesson(here, places))
         if rivals:
             self._duplicates(student, [(line, staged) for line, staged in by_line if line.work in rivals])
             history = [line for line in history if line.work not in rivals]
             by_line = [(line, staged) for line, staged in by_line if line.work not in rivals]
-            best, _ = self._newest([line for line in history if line.work in places])
+            best, _ = self._newest(self._of_this_lesson([line for line in here if line.work not in rivals], places))
         if best is None:
             return
         if best.work != lying:
@@ -96,12 +109,20 @@ class Settling:
         lines = self.history.get(student, [])
         return [line for line in lines if line.lms_id in ("", self.numbers.get((student, line.form), line.lms_id))]
 
+    def _of_this_lesson(self, history, places):
+        """Without another lesson's notebooks, where there are others."""
+        works = {line.work for line in history}
+        if len(works) < 2:
+            return history
+        looks = {work: self.staging.look(Staged(Attempt("", ""), places[work], "")).another for work in works}
+        return [line for line in history if not looks[line.work]] or history
+
     def _say_of_hand(self, student, history, counted, lying, when):
         """What a person has put into `submitted/`: other work is newer than what was collected so far, another time is the right one."""
         if lying and lying not in {line.work for line in history}:
             told = when if when and not stamps.late_by_unknown(when) else None
-            line = replace(counted or Found(student, "unchanged"), work=lying, run=self.run - 1, told=shown(told))
-            history.append(replace(line, state="unchanged"))
+            now = {"work": lying, "run": self.run - 1, "seen": self.run, "told": shown(told), "origin": BY_HAND}
+            history.append(replace(counted or Found(student, ""), state="unchanged", **now))
             if counted:
                 counted.state = "older"
         elif lying and when and not stamps.late_by_unknown(when) and not (counted and counted.submitted == shown(when)):
@@ -117,12 +138,17 @@ class Settling:
             line for line in history if (line.form, _plain(line), line.work) == (attempt.form, _plain(attempt), work)
         ]
         line = next((line for line in same if self._is_that(line, attempt)), None)
-        if line is None:
+        if line is None and attempt.form == "folder" and len(known := self.unknown.get(work, ())) == 1:
+            line = replace(known[0], student=student, state="older", run=self.run)  # a person has said whose that is
+            history.append(line)
+        elif line is None:
             line = Found(student, "older", run=self.run, form=attempt.form, work=work)
             history.append(line)
+        if line.form == attempt.form:
+            line.origin, line.key, line.lms_id = origin, attempt.key, attempt.lms_id
         if attempt.submitted:
             line.told = shown(attempt.submitted)
-        line.origin, line.key, line.lms_id = origin, attempt.key, attempt.lms_id
+        line.seen = self.run
         return line
 
     def _is_that(self, line, attempt):
@@ -141,18 +167,22 @@ class Settling:
 
         One without a time is as new as the newest that was known when it came; Canvas's numbers say more.
         """
-        top, ranks = (datetime.min, 0), {}
+        top, ranks, first = datetime.min, {}, {}
+        for line in history:
+            first[line.work] = min(line.run, first.get(line.work, line.run))
         for run in sorted({line.run for line in history}):
             these = [line for line in history if line.run == run]
             for line in these:
-                when = time_of(line) or (stamps.behind(self.deadline) if self.deadline and _is_late(line) else top[0])
-                ranks[id(line)] = when, run
-            top = max([top, *(ranks[id(line)] for line in these)])
-        latest = datetime.min, 0
+                told, by_hand = time_of(line), line.origin == BY_HAND
+                told = told or (stamps.behind(self.deadline) if self.deadline and _is_late(line) else None)
+                # of two works with one time, the one that came last; a list may be told of other work than its own
+                ranks[id(line)] = (told, 0, first[line.work]) if told and not by_hand else (told or top, 1, run)
+            top = max([top, *(ranks[id(line)][0] for line in these)])
+        latest = datetime.min, 0, 0
         for line in sorted(filter(_of_canvas, history), key=_order):
             latest = ranks[id(line)] = max(latest, ranks[id(line)])
         ranks = {id(line): (*ranks[id(line)], _order(line)) for line in history}
-        best = max(history, key=lambda line: ranks[id(line)], default=None)
+        best = max(history, key=lambda line: (*ranks[id(line)], line.run), default=None)
         works = {line.work for line in history if ranks[id(line)] == ranks[id(best)]}
         return best, works if len(works) > 1 else set()
 
@@ -198,7 +228,7 @@ class Settling:
         if staged is None:  # it was put aside, and is the newest after all; or a person has put it there
             staged = self.staging.look(Staged(Attempt(line.form, line.key), self._folder(line.student), ""))
         reason = staged.unreadable and f"{staged.unreadable} It will be graded 0, with this note."
-        line.sentence = _capital(" ".join(filter(None, [reason, *staged.notes, self._late_note(when)])))
+        line.sentence = _capital(" ".join(filter(None, [reason, *staged.notes, self._late_note(line, when)])))
         line.state = "zero" if staged.unreadable else state
         line.submitted, line.late = shown(when), self._late(line.student, when)
         unknown = self.aside / "unknown" / plain_key(line)
@@ -223,7 +253,7 @@ class Settling:
                 counted = next((line for line in lines if line.work == work), None)
                 if counted is None:
                     told = "" if stamps.late_by_unknown(when) else shown(when)
-                    counted = Found(student, "unchanged", work=work, run=self.run - 1, told=told)
+                    counted = Found(student, "unchanged", origin=BY_HAND, told=told, work=work, run=self.run - 1)
                     lines.append(counted)
                 counted.sentence = ""
             counted.state = "zero" if counted.state == "zero" else "unchanged"
@@ -238,19 +268,23 @@ class Settling:
             return "" if extension else stamps.NOT_KNOWN
         return lateness((when - self.deadline - extension).total_seconds()) if when and self.deadline else ""
 
-    def _late_note(self, when):
-        if not stamps.late_by_unknown(when):
-            return ""
-        say = "a moment is counted" if self.deadline else "say when it was due with --due"
-        return (
-            f"Canvas says that it was late, and not by how much ({say}); a column `submitted` in the roster can tell."
-        )
+    def _late_note(self, line, when):
+        if stamps.late_by_unknown(when):
+            say = (
+                "a moment is counted, which a time of grace excuses"
+                if self.deadline
+                else "say when it was due with --due"
+            )
+            return f"Canvas says that it was late, and not by how much ({say}); a column `submitted` in the roster can tell."
+        if _is_late(line) and when and self.deadline and when <= self.deadline:
+            return "Canvas says that it was late, and its time that it was not; the time counts."
+        return ""
 
     def line(self, student: str, state: str, staged: Staged, sentence: str) -> None:
         """Say what became of an attempt that is nobody's, or cannot be graded."""
         a = staged.attempt
         origin = f"{a.source}/{a.key}" if a.source else a.key
-        said = a.form, a.lms_id, a.key, _capital(sentence), shown(a.submitted), staged.digest[:12], self.run
+        said = a.form, a.lms_id, a.key, _capital(sentence), shown(a.submitted), staged.digest[:12], self.run, self.run
         self.lines.append(Found(student, state, "", shown(a.submitted), origin, *said))
 
     # ---- where things lie

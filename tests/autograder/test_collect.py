@@ -253,7 +253,7 @@ def test_a_list_that_seems_to_know_a_student_by_another_id_is_not_taken(course, 
 def test_a_name_of_two_students_is_told_with_what_helps(course, collect):
     (course / "roster.csv").write_text("id,name\ns1,Ada Lovelace\ns2,Ada Lovelace\n")
     code, said = collect(zipped(course / "m.zip", {f"Ada Lovelace_7_assignsubmission_file_/{FILE}": notebook("ada")}))
-    assert code == 1 and "fits 2 students of the roster: s1, s2. Put it in a folder with the id" in said
+    assert code == 1 and "fits 2 students of the roster: s1, s2. Give Moodle's grading worksheet with --roster, which has their numbers. Or: Put it in a folder with the id" in said
     assert "--form folder" in said and "Add the student" not in said
 
 

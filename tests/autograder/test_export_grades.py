@@ -285,7 +285,7 @@ def test_what_cannot_be_exported_is_one_sentence(tmp_path, graded, monkeypatch, 
         (["--template", "book.csv"], "say whose with --form"),
         (
             ["--form", "moodle", "--template", "others.csv"],
-            "nothing to export. squares: 3 students with a grade not in others.csv",
+            "others.csv has none of the numbers of these submissions; it seems to be the worksheet of another assignment",
         ),
     ):
         assert cli.main(["export", *args]) == 1
