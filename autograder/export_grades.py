@@ -56,7 +56,9 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
         known = [
             [s.id, *(plain(about or "") for about in (s.last_name, s.first_name, s.email))] for s in gradebook.students
         ]
-        unfinished = {lesson: scores.unfinished(output, lesson, classes[lesson], gradebook) for lesson in lessons}
+        unfinished = {
+            lesson: scores.unfinished(Path.cwd(), output, lesson, classes[lesson], gradebook) for lesson in lessons
+        }
     if form == "csv":
         rows = [HEAD, *(row for lesson in lessons for row in _plain_rows(lesson, classes[lesson], known, raw))]
         name = f"{lessons[0]}-grades.csv" if len(lessons) == 1 else "grades.csv"

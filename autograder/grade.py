@@ -244,6 +244,7 @@ class Grading:
             if old := self.store.collected(lesson):
                 self.store.set_collected(lesson, old - graded)
             if self.options.only is None:
+                self.store.set_settings(lesson, self.text_of_settings)
                 self.store.end(lesson)
 
     def _prepared(self, lesson):

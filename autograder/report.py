@@ -87,7 +87,7 @@ def _lesson(gradebook, course, output, to, lesson):
         "attention": _attention(submissions, record, _names(gradebook), _not_taken(output, lesson)),
         "alike": _alike(submissions),
         "not_isolated": sum(NOT_ISOLATED in one.notes for one in submissions),
-        "unfinished": scores.unfinished(output, lesson, submissions, gradebook),
+        "unfinished": scores.unfinished(course, output, lesson, submissions, gradebook),
         "run": _run(output, lesson, submissions),
     }
 

@@ -153,7 +153,7 @@ def graded(book, lessons=None) -> tuple[Gradebook, list[str]]:
     return gradebook, list(lessons or there)
 
 
-def unfinished(output: Path, lesson: str, submissions: list[Submission], gradebook: Gradebook) -> str:
+def unfinished(course: Path, output: Path, lesson: str, submissions: list[Submission], gradebook: Gradebook) -> str:
     """What a person must know where grades or pages are not those of now; else nothing."""
     store, graded = Store(output / ".graded"), {one.student for one in submissions}
     if students := store.unfinished(lesson):
@@ -170,6 +170,9 @@ def unfinished(output: Path, lesson: str, submissions: list[Submission], gradebo
             f"The grades of {many(anew, 'student')} are from before the last `autograder collect`, which brought other work, "
             f"times or another deadline. `autograder grade {lesson}` makes the new ones."
         )
+    settings = course / "nbgrader_config.py"
+    if settings.exists() and store.has_other_settings(lesson, settings.read_text()):
+        return f"nbgrader_config.py has changed since this was graded. `autograder grade {lesson}` brings the grades up to date."
     if changed := len(list(_changed(store, gradebook, lesson))):
         return (
             f"Of {many(changed, 'student')}, marks, an extension or the deadline changed since the feedback page was made. "

@@ -124,6 +124,13 @@ class Store:
     def end(self, lesson: str) -> None:
         (self.folder / "unfinished" / lesson).unlink(missing_ok=True)
 
+    def set_settings(self, lesson: str, settings: str) -> None:
+        """Remember by which settings all of a lesson were graded."""
+        write(self.folder / "settings" / lesson, json.dumps({"digest": digest(settings)}))
+
+    def has_other_settings(self, lesson: str, settings: str) -> bool:
+        return read(self.folder / "settings" / lesson).get("digest", digest(settings)) != digest(settings)
+
     def at_work(self) -> bool:
         """Whether a grader holds this folder now, see `alone`."""
         if fcntl is None or not (self.folder / "lock").exists():

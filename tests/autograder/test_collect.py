@@ -9,6 +9,7 @@ import stat
 import zipfile
 from datetime import datetime
 from pathlib import Path
+from random import Random
 
 import nbformat
 import pytest
@@ -253,7 +254,11 @@ def test_a_list_that_seems_to_know_a_student_by_another_id_is_not_taken(course, 
 def test_a_name_of_two_students_is_told_with_what_helps(course, collect):
     (course / "roster.csv").write_text("id,name\ns1,Ada Lovelace\ns2,Ada Lovelace\n")
     code, said = collect(zipped(course / "m.zip", {f"Ada Lovelace_7_assignsubmission_file_/{FILE}": notebook("ada")}))
-    assert code == 1 and "fits 2 students of the roster: s1, s2. Give Moodle's grading worksheet with --roster, which has their numbers. Or: Put it in a folder with the id" in said
+    assert (
+        code == 1
+        and "fits 2 students of the roster: s1, s2. Give Moodle's grading worksheet with --roster, which has their numbers. Or: Put it in a folder with the id"
+        in said
+    )
     assert "--form folder" in said and "Add the student" not in said
 
 
@@ -1132,3 +1137,163 @@ def test_an_honest_class_is_not_refused(course, collect):
     )
     code, said = collect(zipped(course / "m.zip", {f"Joy Late_79_assignsubmission_file_/{FILE}": notebook("joy")}))
     assert code == 0 and taken(course, "joy") == "joy", said
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("form", ["brightspace", "canvas"])
+def test_any_order_any_repetition(course, collect, form, seed):
+    """Some hand-ins of one student, collected in any order, some at once, some twice: the last says what counts, of that the first when."""
+    random = Random(f"{form} {seed}")
+    late_from = random.randint(0, 4)
+    hand_ins = [(day, day >= late_from, random.choice("abc")) for day in range(random.randint(2, 4))]
+    groups = []
+    for hand_in in random.sample(hand_ins, len(hand_ins)):
+        if groups and random.random() < 0.4:
+            groups[-1].append(hand_in)
+        else:
+            groups.append([hand_in])
+    for _ in range(2):
+        groups.insert(random.randint(0, len(groups)), random.choice(groups))
+    for group in groups:
+        files = {}
+        for day, late, text in group:
+            canvas = _canvas(f"{'LATE_' * late}11_{5000 + day}", text)
+            files |= canvas if form == "canvas" else _brightspace(f"Nov {18 + day}, 2026 1000 AM", text)
+        assert collect(zipped(course / f"{sorted(group)}.zip", files), "--due", "2026-11-20 23:59")[0] == 0
+    last = hand_ins[-1][2]
+    same = [hand_in for hand_in in hand_ins if hand_in[2] == last]
+    when = f"2026-11-{18 + same[0][0]} 10:00:00 UTC" if form == "brightspace" else None
+    if form == "canvas" and all(late for _, late, _ in same):
+        when = behind(20)
+    assert (taken(course, "ada"), stamp(course, "ada")) == (last, when)
+    rows = [row for row in lines(course) if row["student"] == "ada"]
+    assert [row["state"] in ("taken", "unchanged") for row in rows].count(True) == 1
+    assert len(rows) == len(hand_ins)
+
+
+def _labelled(*labels):
+    cells = [nbformat.v4.new_code_cell("", metadata={"nbgrader": {"grade_id": label}}) for label in labels]
+    return nbformat.writes(nbformat.v4.new_notebook(cells=cells))
+
+
+def test_another_lessons_notebook_displaces_nothing(course, collect):
+    (course / "solutions" / LESSON / FILE).write_text(_labelled("square", "cube"))
+    (course / "solutions" / "roots").mkdir()
+    (course / "solutions" / "roots" / "roots.ipynb").write_text(_labelled("root", "cube_root"))
+    right = {f"11-2 - Ada Lovelace - Nov 20, 2026 1000 AM/{FILE}": _labelled("square", "cube")}
+    wrong = {f"11-3 - Ada Lovelace - Nov 21, 2026 1000 AM/{FILE}": _labelled("root", "cube_root")}
+    for files in (right, wrong):
+        collect(zipped(course / "x.zip", files))
+    rows = {row["key"][-20:]: row["state"] for row in lines(course) if row["student"] == "ada"}
+    assert stamp(course, "ada") == "2026-11-20 10:00:00 UTC" and sorted(rows.values()) == ["older", "unchanged"]
+    assert "root" not in (course / "submitted" / "ada" / LESSON / FILE).read_text()
+
+
+def _moodle(text, number=901):
+    return {f"Ada Lovelace_{number}_assignsubmission_file_/{FILE}": notebook(text)}
+
+
+def test_a_worksheet_told_of_an_older_zip_takes_nothing_back(course, collect):
+    def sheet(day):
+        head = "Identifier,Full name,ID number,Last modified (submission)\n"
+        (course / f"{day}.csv").write_text(f'{head}Participant 901,Ada Lovelace,ada,"{day} November 2026, 12:00 PM"\n')
+        return "--roster", str(course / f"{day}.csv")
+
+    for text, day in (("first", 5), ("second", 6), ("first", 6)):
+        collect(zipped(course / "m.zip", _moodle(text)), *sheet(day), roster=False)
+        assert taken(course, "ada") == ("first" if day == 5 else "second")
+
+
+def test_a_list_of_moodles_tells_no_times_of_canvas(course, collect):
+    head = "Identifier,Full name,ID number,Last modified (submission)\n"
+    (course / "w.csv").write_text(f'{head}Participant 901,Ada Lovelace,ada,"5 November 2026, 12:00 PM"\n')
+    path = zipped(course / "c.zip", _canvas("LATE_11_5001", "a"))
+    collect(path, "--roster", "w.csv", "--due", "2026-11-20 23:59", roster=False)
+    assert stamp(course, "ada") == behind(20)
+    (course / "own.csv").write_text("id,name,submitted\nada,Ada Lovelace,2026-11-19 10:00\n")
+    _, said = collect(path, "--roster", "own.csv", roster=False)
+    assert stamp(course, "ada") == "2026-11-19 10:00:00 UTC" and "its time that it was not; the time counts" in said
+
+
+def test_whose_it_is_said_by_hand_keeps_its_time_and_is_remembered(course, collect):
+    """Of two of one name, each is put into a folder with the right id, as the sentence advises."""
+    (course / "roster.csv").write_text("id,name\nann,Ann Lee\nann2,Ann Lee\n")
+    export = zipped(
+        course / "b.zip",
+        {f"{n}-2 - Ann Lee - Nov {day}, 2026 1000 AM/{FILE}": notebook(str(n)) for n, day in ((1, 19), (2, 22))},
+    )
+    assert collect(export, "--due", "2026-11-20 23:59")[0] == 1
+    assert sum(row["state"] == "unknown" for row in lines(course)) == 2
+    code, said = collect(
+        zipped(course / "f.zip", {f"ann/{FILE}": notebook("1"), f"ann2/{FILE}": notebook("2")}), "--form", "folder"
+    )
+    assert code == 0, said
+    assert [stamp(course, s) for s in ("ann", "ann2")] == ["2026-11-19 10:00:00 UTC", "2026-11-22 10:00:00 UTC"]
+    code, said = collect(export)
+    assert code == 0 and state(course) == {"ann": "unchanged", "ann2": "unchanged"}, said
+
+
+def test_what_is_wrong_in_one_section_stays_whatever_the_other_one_brings(course, collect):
+    for section in ("one", "two"):
+        (course / section).mkdir()
+    collect(
+        zipped(
+            course / "one" / "s.zip", _moodle("ada") | {f"Eva Adams_7_assignsubmission_file_/{FILE}": notebook("eva")}
+        )
+    )
+    other = zipped(course / "two" / "s.zip", {f"Zoë O'Neil_8_assignsubmission_file_/{FILE}": notebook("zoe")})
+    for _ in range(2):
+        collect(other)
+        assert "unknown" in state(course).values()
+
+
+def test_two_notebooks_of_one_hand_in_of_canvas_are_two(course, collect):
+    files = {
+        f"lovelaceada_11_5001_{FILE}": notebook("first"),
+        f"lovelaceada_11_5001_{LESSON}-1.ipynb": notebook("copy"),
+    }
+    _, said = collect(zipped(course / "c.zip", files))
+    assert taken(course, "ada") == "first" and f"Also handed in, not graded: {LESSON}-1.ipynb" in said
+
+
+def test_a_hand_made_change_stays(course, collect):
+    """An instructor mends a notebook in `submitted/`: the export that was collected does not take it back."""
+    export = zipped(course / "b.zip", _brightspace("Nov 21, 2026 1000 AM", "broken"))
+    collect(export, "--due", "2026-11-20 23:59")
+    (course / "submitted" / "ada" / LESSON / FILE).write_text(notebook("mended"))
+    for _ in range(2):
+        collect(export)
+        assert taken(course, "ada") == "mended" and stamp(course, "ada") == "2026-11-21 10:00:00 UTC"
+    collect(zipped(course / "c.zip", _brightspace("Nov 22, 2026 1000 AM", "newer")))
+    assert taken(course, "ada") == "newer"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "refused"),
+    [
+        ("王小明", "小明 王", False),
+        ("Joerg Mueller", "Jörg Müller", False),
+        ("Soren Odegard", "Søren Ødegård", False),
+        ("MacDonald", "Mac Donald", False),
+        ("Ann Le", "Ann Lee", False),
+        ("Ada Lovelace", "Ada King", False),
+        ("Ada Lovelace", "Carl Gauss", True),
+    ],
+)
+def test_a_name_that_is_spelt_in_another_way_is_no_other_person(course, collect, first, second, refused):
+    path = zipped(course / "x.zip", {f"a1/{FILE}": notebook("x")})
+    for name in (first, second):
+        (course / "roster.csv").write_text(f"id,name\na1,{name}\na2,Ann Lee\n", encoding="utf-8")
+        code, said = collect(path)
+    assert code == refused and ("may be that of somebody else" in said) == refused
+
+
+def test_an_address_of_many_is_nobodys(course, collect):
+    """The same list is taken again, and a newcomer with the address of one who left is a new student."""
+    path = zipped(course / "x.zip", {f"zoe/{FILE}": notebook("zoe")})
+    for list_ in ("zoe,Zoë O'Neil,-\nbob,Bob Ray,-\nada,Ada Lee,lee@example.org\n", "zoe,Zoë O'Neil,-\nbob,Bob Ray,-\nada,Ada Lee,lee@example.org\n", "max,Max Neil,-\ntom,Tom Lee,lee@example.org\n"):  # fmt: skip
+        (course / "roster.csv").write_text(f"id,name,email\n{list_}", encoding="utf-8")
+        code, said = collect(path, *([] if "zoe" in list_ else ["--form", "folder"]))
+        assert "Nothing was collected" not in said
+    with Gradebook("sqlite:///gradebook.db") as book:
+        assert {s.id: s.last_name for s in book.students} == {"zoe": "O'Neil", "bob": "Ray", "ada": "Lee", "max": "Neil", "tom": "Lee"}  # fmt: skip

@@ -529,6 +529,11 @@ def test_what_changed_since_a_page_was_made_is_told_and_graded(course, grade, la
         return " ".join(capsys.readouterr().out.split())
 
     assert old not in export()
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write("c.LatePenalty.percent_per_day = 10\n")
+    assert "nbgrader_config.py has changed" in export()
+    grade()
+    assert "has changed" not in export()
     with Gradebook(f"sqlite:///{course / 'out' / 'gradebook.db'}") as gradebook:
         grade_ = gradebook.find_submission_notebook(LESSON, LESSON, "ada").grades[0]
         grade_.extra_credit = 6
