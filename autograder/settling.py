@@ -19,6 +19,7 @@ from autograder.wording import lateness
 
 HALF_HOUR, ZONES = timedelta(minutes=30), timedelta(hours=14)  # by which times of two zones differ, at most
 BY_HAND = "submitted/"
+TIMED = "brightspace", "exchange"  # the names of these hold the time
 
 
 class Settling:
@@ -71,7 +72,8 @@ class Settling:
         counted = next((line for line in history if line.counts), None)
         lying = _work(folder) if _is_own(folder) else ""
         before = stamps.read(folder) if lying else None
-        self._say_of_hand(student, history, counted, lying, before)
+        if lying not in self._of_others(student):
+            self._say_of_hand(student, history, counted, lying, before)
         places = {_work(kept): kept for kept in (self.aside / "older" / student).glob("*") if kept.is_dir()}
         places |= {staged.digest[:12]: staged.folder for staged in new} | ({lying: folder} if lying else {})
         by_line = [(self._told(student, history, staged), staged) for staged in new]
@@ -85,6 +87,7 @@ class Settling:
             by_line = [(line, staged) for line, staged in by_line if line.work not in rivals]
             best, _ = self._newest(self._of_this_lesson([line for line in here if line.work not in rivals], places))
         if best is None:
+            self.lines += history
             return
         if best.work != lying:
             self._put(student, best.work, places, lying)
@@ -105,9 +108,18 @@ class Settling:
             self.lines.append(line)
 
     def _history(self, student):
-        """The hand-ins of earlier runs, without those that a mended roster gives to somebody else."""
+        """The hand-ins of earlier runs, without those that a mended roster gives to others."""
+        others = self._of_others(student)
+        return [line for line in self.history.get(student, []) if line.work not in others]
+
+    def _of_others(self, student):
+        """The works that came under a number which is another one's by now."""
         lines = self.history.get(student, [])
-        return [line for line in lines if line.lms_id in ("", self.numbers.get((student, line.form), line.lms_id))]
+        theirs = {line.work for line in lines if line.lms_id and self._number(student, line) != line.lms_id}
+        return theirs - {line.work for line in lines if self._number(student, line) == line.lms_id}
+
+    def _number(self, student, line):
+        return self.numbers.get((student, line.form), line.lms_id)
 
     def _of_this_lesson(self, history, places):
         """Without another lesson's notebooks, where there are others."""
@@ -154,10 +166,7 @@ class Settling:
     def _is_that(self, line, attempt):
         """Whether an attempt with the name and the work of a hand-in is that one: its time may be told in another zone."""
         told = time_of(line)
-        if None in (told, attempt.submitted) or attempt.form in (
-            "brightspace",
-            "exchange",
-        ):  # their names hold the time
+        if None in (told, attempt.submitted) or attempt.form in TIMED:
             return True
         apart = abs(told - attempt.submitted)
         return apart <= ZONES and not apart % HALF_HOUR
@@ -182,9 +191,9 @@ class Settling:
         for line in sorted(filter(_of_canvas, history), key=_order):
             latest = ranks[id(line)] = max(latest, ranks[id(line)])
         ranks = {id(line): (*ranks[id(line)], _order(line)) for line in history}
-        best = max(history, key=lambda line: (*ranks[id(line)], line.run), default=None)
+        best = max(history, key=lambda line: (*ranks[id(line)], line.counts, line.run), default=None)
         works = {line.work for line in history if ranks[id(line)] == ranks[id(best)]}
-        return best, works if len(works) > 1 else set()
+        return best, works if len(works) > 1 and all(first[work] == self.run for work in works) else set()
 
     def _time(self, hand_ins):
         """When this work was done: by its first hand-in. None where nobody says so, or that is in time."""

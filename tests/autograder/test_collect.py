@@ -1293,7 +1293,17 @@ def test_an_address_of_many_is_nobodys(course, collect):
     path = zipped(course / "x.zip", {f"zoe/{FILE}": notebook("zoe")})
     for list_ in ("zoe,Zoë O'Neil,-\nbob,Bob Ray,-\nada,Ada Lee,lee@example.org\n", "zoe,Zoë O'Neil,-\nbob,Bob Ray,-\nada,Ada Lee,lee@example.org\n", "max,Max Neil,-\ntom,Tom Lee,lee@example.org\n"):  # fmt: skip
         (course / "roster.csv").write_text(f"id,name,email\n{list_}", encoding="utf-8")
-        code, said = collect(path, *([] if "zoe" in list_ else ["--form", "folder"]))
+        _, said = collect(path, *([] if "zoe" in list_ else ["--form", "folder"]))
         assert "Nothing was collected" not in said
     with Gradebook("sqlite:///gradebook.db") as book:
         assert {s.id: s.last_name for s in book.students} == {"zoe": "O'Neil", "bob": "Ray", "ada": "Lee", "max": "Neil", "tom": "Lee"}  # fmt: skip
+
+
+def test_a_mended_list_gives_back_what_was_another_ones(course, collect):
+    """Of two of one name, the list had one, who got the work of both; then it has both, with Canvas's numbers."""
+    (course / "roster.csv").write_text("id,name\nada,Ada Lovelace\n")
+    collect(zipped(course / "a.zip", _canvas("99_5001", "of the other")))
+    assert taken(course, "ada") == "of the other"
+    (course / "roster.csv").write_text("id,name,lms_user_id\nada,Ada Lovelace,11\nada2,Ada Lovelace,99\n")
+    code, said = collect(zipped(course / "b.zip", _canvas("11_5000", "her own") | _canvas("99_5001", "of the other")))
+    assert code == 0 and [taken(course, s) for s in ("ada", "ada2")] == ["her own", "of the other"], said
