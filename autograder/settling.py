@@ -256,15 +256,13 @@ class Settling:
         folder, lines = self._folder(student), self.history.get(student, [])
         counted = next((line for line in lines if line.counts), None)
         if _is_own(folder):
-            when = stamps.read(folder)
-            if counted is None:  # what a person has put there, or a run that was killed before its record
-                work = _work(folder)
-                counted = next((line for line in lines if line.work == work), None)
-                if counted is None:
-                    told = "" if stamps.late_by_unknown(when) else shown(when)
-                    counted = Found(student, "unchanged", origin=BY_HAND, told=told, work=work, run=self.run - 1)
-                    lines.append(counted)
-                counted.sentence = ""
+            work, when = _work(folder), stamps.read(folder)
+            if counted is None or counted.work != work:  # a person has put it there, or a run that was killed
+                self._say_of_hand(student, lines, counted, work, when)
+                if counted:
+                    counted.state, counted.late, counted.sentence = "older", "", "Other work was put into `submitted/`."
+                counted = next(line for line in lines if line.work == work)
+                counted.state, counted.sentence = "unchanged", ""
             counted.state = "zero" if counted.state == "zero" else "unchanged"
             counted.submitted, counted.late = shown(when), self._late(student, when)
         elif counted:

@@ -1307,3 +1307,14 @@ def test_a_mended_list_gives_back_what_was_another_ones(course, collect):
     (course / "roster.csv").write_text("id,name,lms_user_id\nada,Ada Lovelace,11\nada2,Ada Lovelace,99\n")
     code, said = collect(zipped(course / "b.zip", _canvas("11_5000", "her own") | _canvas("99_5001", "of the other")))
     assert code == 0 and [taken(course, s) for s in ("ada", "ada2")] == ["her own", "of the other"], said
+
+
+def test_a_collection_may_be_taken_back_by_hand(course, collect):
+    for day, text in ((19, "old"), (20, "new")):
+        collect(zipped(course / "b.zip", _brightspace(f"Nov {day}, 2026 1000 AM", text)))
+    shutil.rmtree(course / "submitted" / "ada" / LESSON)
+    [kept] = (course / "collected" / LESSON / "older" / "ada").iterdir()
+    kept.rename(course / "submitted" / "ada" / LESSON)
+    collect(zipped(course / "z.zip", {f"zoe/{FILE}": notebook("z")}))
+    ada = {row["submitted"]: row["state"] for row in lines(course) if row["student"] == "ada"}
+    assert taken(course, "ada") == "old" and ada == {"2026-11-19 10:00:00": "unchanged", "2026-11-20 10:00:00": "older"}
