@@ -161,6 +161,21 @@ class Grading:
             raise Problem(
                 f"The results cannot lie in the folder of the submissions, {self.submissions}; choose another --output."
             )
+        with alone(self.output / ".graded"):
+            todo = self._handed_in()
+            if self.say:
+                self.say(f"Looking at {many(len(todo), 'submission')}.")
+            try:
+                with self._logging():
+                    self._grade(todo)
+            except OperationalError as error:
+                raise Problem(
+                    f"The gradebook {self.output / 'gradebook.db'} cannot be written ({error.orig}). Make room or give write permission, then run it again."
+                ) from None
+        return self.rows, self.skipped
+
+    def _handed_in(self):
+        """What there is to grade; `skipped` has a sentence for each that is nothing. Raises Problem where there is none."""
         todo, self.skipped = intake.find(self.submissions, self.lessons, self.options.only)
         if not todo and not self.skipped:
             raise Problem(
@@ -170,16 +185,7 @@ class Grading:
         if self.options.only is None:
             known = {path.name for path in (self.course / "solutions").iterdir() if path.is_dir()}
             self.skipped += intake.strays(self.submissions, known)
-        if self.say:
-            self.say(f"Looking at {many(len(todo), 'submission')}.")
-        with alone(self.output / ".graded"), self._logging():
-            try:
-                self._grade(todo)
-            except OperationalError as error:
-                raise Problem(
-                    f"The gradebook {self.output / 'gradebook.db'} cannot be written ({error.orig}). Make room or give write permission, then run it again."
-                ) from None
-        return self.rows, self.skipped
+        return todo
 
     @contextlib.contextmanager
     def _logging(self):
