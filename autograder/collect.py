@@ -268,7 +268,7 @@ class _Reading:
         student, why, by_number = self._who(attempt)
         numbers = self.called.get((student, attempt.form), ())
         if by_number:
-            self.settling.numbers[student, attempt.form] = attempt.lms_id
+            self.settling.numbers[attempt.form, attempt.lms_id] = student
         elif student is not None and len(numbers) > 1:
             help_ = roster.WHICH_OF_TWO if len(self.students) else "Give a roster with --roster to tell them apart."
             both, who = " and ".join(sorted(numbers)), plain(attempt.name or attempt.login)

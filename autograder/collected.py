@@ -64,7 +64,13 @@ def record(path: Path, lines: list[Found], students, seen=()) -> list[Found]:
     for line in before:
         mended = (_source(line), line.seen) in again or line.student in taken
         mended = mended or (line.work and newest.get(line.work, 0) > line.run)
-        if line.state in WRONG and _same(line) not in now and not mended:
+        if line.state == "duplicate" and line.student in taken and _same(line) not in now:
+            line.state, line.sentence = (
+                "older",
+                line.sentence.replace("Leave the one that counts", "Another one was left"),
+            )
+            lines.append(line)
+        elif line.state in WRONG and _same(line) not in now and not mended:
             lines.append(line)
     there = {line.student for line in lines}
     lines += [Found(id_, "missing", sentence="Nothing was handed in.") for id_ in students if id_ not in there]

@@ -227,16 +227,19 @@ def _filled(template, lesson, submissions, record, grades, form, column, most, o
         raise Problem(
             f"{template} has none of the numbers of these submissions; it seems to be the worksheet of another assignment."
         )
-    found, warnings, possible, torn = set(), [], None, []
+    found, warnings, possible, torn, strong, weak = set(), [], None, [], [], []
     for row in rows[1:]:
         row += [""] * (len(heads) - len(row))
         if form == "canvas" and "points possible" in row[0].casefold():
             possible = row[place]
             continue
-        student, other = whose(row)
-        if other:
-            torn.append(f"{student} and {other}")
-        elif student in grades and student not in found:  # what was handed in may be nothing to grade
+        students, by_id = whose(row)
+        if len(students) > 1:
+            torn.append(" and ".join(sorted(students)))
+        elif students:
+            (strong if by_id else weak).append((*students, row))
+    for student, row in strong + weak:  # an email may be a family's
+        if student in grades and student not in found:  # what was handed in may be nothing to grade
             found.add(student)
             row[place] = grades[student]
     if torn:
@@ -270,12 +273,12 @@ class _Whose:
         self.by_folded = roster.only_ones({(name.casefold(), student) for name, student in names})
 
     def __call__(self, row):
-        """The student, and another one where the row names two; None for nobody."""
+        """The students whom the row names, and whether by more than an email."""
         logins = [row[at].strip().lstrip("#") for at in self.logins]
-        clues = [(self.by_name, login) for login in logins] + [(self.by_folded, login.casefold()) for login in logins]
-        numbered = next((self.by_number[n] for n in self._of(row) if n in self.by_number), None)
-        named = next((known[clue] for known, clue in clues if clue in known), None)
-        return numbered or named, named if numbered and named and numbered != named else None
+        named = {login: self.by_name.get(login) or self.by_folded.get(login.casefold()) for login in logins}
+        by_id = {student for login, student in named.items() if "@" not in login}
+        by_id |= {self.by_number.get(number) for number in self._of(row)}
+        return (by_id | set(named.values())) - {None}, bool(by_id - {None})
 
     def _of(self, row):
         found = (re.fullmatch(_NUMBER[self.form], row[at].strip()) for at in self.numbers if at < len(row))

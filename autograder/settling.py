@@ -29,14 +29,16 @@ class Settling:
         self.output, self.lesson, self.deadline, self.extensions = output, lesson, deadline, extensions
         self.aside, self.lines, self.staging = output / "collected" / lesson, [], staging
         self.attempts, self.changed = {}, set()  # by student; whose work or time is not what it was
-        self.numbers = {}  # {(student, form): the number by which the roster knows that student in that system}
+        self.numbers = {}  # {(form, number): whose the roster says that it is}
         self.run = 2 + max((line.seen for line in before), default=0)
         self.now = {"run": self.run, "seen": self.run}
-        self.history, self.unknown, self.owners = {}, {}, {}
+        self.history, self.unknown, self.owners, self.duplicates = {}, {}, {}, {}
         for line in before:
             if line.work and line.state in (*COUNTS, "older"):
                 self.history.setdefault(line.student, []).append(line)
                 self.owners[line.form, _plain(line), line.work] = line.student
+            elif line.state == "duplicate":
+                self.duplicates[line.student, line.form, line.key, line.work] = line.run
             elif line.work and line.state == "unknown":
                 self.unknown.setdefault(line.work, []).append(line)
 
@@ -58,6 +60,7 @@ class Settling:
         """Put what counts of each student into `submitted/`, all else aside; all lines."""
         for folder in submitted(self.output, self.lesson):
             stamps.follow(folder, self.deadline)
+        self.zones = self._other_zone()
         for student, staged in sorted(self.attempts.items()):
             self._settle(student, staged)
         there = {path.parent.name for path in submitted(self.output, self.lesson) if _is_own(path)}
@@ -77,7 +80,7 @@ class Settling:
         places = {_work(kept): kept for kept in (self.aside / "older" / student).glob("*") if kept.is_dir()}
         places |= {staged.digest[:12]: staged.folder for staged in new} | ({lying: folder} if lying else {})
         by_line = [(self._told(student, history, staged), staged) for staged in new]
-        handed_in = {line.work for line in history if line.origin != BY_HAND}
+        handed_in = {line.work for line in history if line.run == self.run}
         history = [line for line in history if line.origin != BY_HAND or line.work not in handed_in]
         here = [line for line in history if line.work in places]
         best, rivals = self._newest(self._of_this_lesson(here, places))
@@ -92,6 +95,8 @@ class Settling:
         if best.work != lying:
             self._put(student, best.work, places, lying)
         when = self._time([line for line in history if line.work == best.work])
+        if self.deadline is None and stamps.late_by_unknown(when) and stamps.late_by_unknown(before):
+            when = before
         if stamps.read(folder) != when:
             stamps.write(folder, when)
         if best.work != lying or when != before:
@@ -115,46 +120,51 @@ class Settling:
     def _of_others(self, student):
         """The works that came under a number which is another one's by now."""
         lines = self.history.get(student, [])
-        theirs = {line.work for line in lines if line.lms_id and self._number(student, line) != line.lms_id}
-        return theirs - {line.work for line in lines if self._number(student, line) == line.lms_id}
-
-    def _number(self, student, line):
-        return self.numbers.get((student, line.form), line.lms_id)
+        whose = {id(line): self.numbers.get((line.form, line.lms_id), student) for line in lines}
+        own = {line.work for line in lines if whose[id(line)] == student}
+        return {line.work for line in lines} - own
 
     def _of_this_lesson(self, history, places):
-        """Without another lesson's notebooks, where there are others."""
+        """Without another lesson's notebooks and folders without any, where there are others."""
         works = {line.work for line in history}
         if len(works) < 2:
             return history
-        looks = {work: self.staging.look(Staged(Attempt("", ""), places[work], "")).another for work in works}
-        return [line for line in history if not looks[line.work]] or history
+        looks = {work: self.staging.look(Staged(Attempt("", ""), places[work], "")) for work in works}
+        right = {work for work, look in looks.items() if not (look.another or look.why_not)}
+        return [line for line in history if line.work in right] or history
 
     def _say_of_hand(self, student, history, counted, lying, when):
-        """What a person has put into `submitted/`: other work is newer than what was collected so far, another time is the right one."""
-        if lying and lying not in {line.work for line in history}:
-            told = when if when and not stamps.late_by_unknown(when) else None
-            now = {"work": lying, "run": self.run - 1, "seen": self.run, "told": shown(told), "origin": BY_HAND}
-            history.append(replace(counted or Found(student, ""), state="unchanged", **now))
-            if counted:
-                counted.state = "older"
-        elif lying and when and not stamps.late_by_unknown(when) and not (counted and counted.submitted == shown(when)):
-            for line in history:
-                if line.work == lying:
-                    line.told = shown(when)
+        """A person may have put other work into `submitted/`, or another time: that counts until something newer is handed in."""
+        of_it = [line for line in history if line.work == lying]
+        left = self._time(of_it)
+        same_time = left == when or (stamps.late_by_unknown(left) and stamps.late_by_unknown(when))
+        if not lying or (counted and counted.work == lying and same_time):
+            return
+        base = max(of_it, key=lambda line: line.run, default=counted) or Found(student, "unchanged")
+        key = base.key if stamps.late_by_unknown(when) else _plain(base)
+        now = {"work": lying, "run": self.run - 1, "seen": self.run, "told": shown(when), "origin": BY_HAND, "key": key}
+        for line in [line for line in of_it if line.origin == BY_HAND]:
+            history.remove(line)
+        history.append(replace(base, state="unchanged", **now))
+        if counted:
+            counted.state = "older"
 
     def _told(self, student, history, staged):
         """The hand-in that an attempt is; a known one is told anew, as where Canvas takes back that it was late, or in another zone."""
         attempt, work = staged.attempt, staged.digest[:12]
         origin = f"{attempt.source}/{attempt.key}" if attempt.source else attempt.key
         same = [
-            line for line in history if (line.form, _plain(line), line.work) == (attempt.form, _plain(attempt), work)
+            line
+            for line in history
+            if (line.form, _plain(line), line.work) == (attempt.form, _plain(attempt), work) and line.origin != BY_HAND
         ]
         line = next((line for line in same if self._is_that(line, attempt)), None)
         if line is None and attempt.form == "folder" and len(known := self.unknown.get(work, ())) == 1:
             line = replace(known[0], student=student, state="older", run=self.run)  # a person has said whose that is
             history.append(line)
         elif line is None:
-            line = Found(student, "older", run=self.run, form=attempt.form, work=work)
+            run = self.duplicates.get((student, attempt.form, attempt.key, work), self.run)
+            line = Found(student, "older", run=run, form=attempt.form, work=work)
             history.append(line)
         if line.form == attempt.form:
             line.origin, line.key, line.lms_id = origin, attempt.key, attempt.lms_id
@@ -168,8 +178,22 @@ class Settling:
         told = time_of(line)
         if None in (told, attempt.submitted) or attempt.form in TIMED:
             return True
-        apart = abs(told - attempt.submitted)
-        return apart <= ZONES and not apart % HALF_HOUR
+        return attempt.submitted - told in (timedelta(), self.zones.get(attempt.form))
+
+    def _other_zone(self):
+        """{form: by how much all times differ from what was told of the same work before}, where that is another time zone."""
+        apart = {}
+        for student, new in self.attempts.items():
+            told = {(line.form, line.key, line.work): time_of(line) for line in self.history.get(student, [])}
+            for attempt, work in ((staged.attempt, staged.digest[:12]) for staged in new):
+                before = told.get((attempt.form, attempt.key, work))
+                if before and attempt.submitted:
+                    apart.setdefault(attempt.form, []).append(attempt.submitted - before)
+        return {
+            form: each[0]
+            for form, each in apart.items()
+            if len(each) > 1 and len(set(each)) == 1 and abs(each[0]) <= ZONES and not each[0] % HALF_HOUR
+        }
 
     def _newest(self, history):
         """The newest of hand-ins; and the works of this run among which nothing tells which that is. (None, nothing) of none.
@@ -183,9 +207,9 @@ class Settling:
             these = [line for line in history if line.run == run]
             for line in these:
                 told, by_hand = time_of(line), line.origin == BY_HAND
-                told = told or (stamps.behind(self.deadline) if self.deadline and _is_late(line) else None)
+                late = stamps.behind(self.deadline) if self.deadline and _is_late(line) else top
                 # of two works with one time, the one that came last; a list may be told of other work than its own
-                ranks[id(line)] = (told, 0, first[line.work]) if told and not by_hand else (told or top, 1, run)
+                ranks[id(line)] = (told, 0, first[line.work]) if told and not by_hand else (max(top, late), 1, run)
             top = max([top, *(ranks[id(line)][0] for line in these)])
         latest = datetime.min, 0, 0
         for line in sorted(filter(_of_canvas, history), key=_order):
@@ -197,6 +221,8 @@ class Settling:
 
     def _time(self, hand_ins):
         """When this work was done: by its first hand-in. None where nobody says so, or that is in time."""
+        if by_hand := [line for line in hand_ins if line.origin == BY_HAND and not _is_late(line)]:
+            return time_of(by_hand[-1])
         if told := [when for line in hand_ins if (when := time_of(line))]:
             return min(told)
         late = [_is_late(line) for line in hand_ins if _of_canvas(line)]  # others cannot say it
@@ -307,12 +333,14 @@ class Settling:
     def _move(self, folder, place):
         target = self.aside / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir() and digest(target) == digest(folder):
+        alike = target.parent.glob("*" if place.startswith("older/") else f"{glob.escape(target.name)}*")
+        work = digest(folder)
+        if kept := next((kept for kept in alike if kept.is_dir() and digest(kept) == work), None):
             shutil.rmtree(folder)
-        else:
-            target = free(target)
-            folder.chmod(0o755)
-            folder.rename(target)
+            return kept
+        target = free(target)
+        folder.chmod(0o755)
+        folder.rename(target)
         return target
 
 

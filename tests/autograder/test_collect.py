@@ -1318,3 +1318,95 @@ def test_a_collection_may_be_taken_back_by_hand(course, collect):
     collect(zipped(course / "z.zip", {f"zoe/{FILE}": notebook("z")}))
     ada = {row["submitted"]: row["state"] for row in lines(course) if row["student"] == "ada"}
     assert taken(course, "ada") == "old" and ada == {"2026-11-19 10:00:00": "unchanged", "2026-11-20 10:00:00": "older"}
+
+
+def test_two_boxes_of_one_lesson_number_a_student_twice(course, collect):
+    for number, day, text in ((901, 19, "same"), (1204, 22, "same")):
+        head = "Identifier,Full name,ID number,Last modified (submission)\n"
+        (course / "w.csv").write_text(f'{head}Participant {number},Ada Lovelace,ada,"{day} November 2026, 10:36 AM"\n')
+        collect(
+            zipped(course / "m.zip", _moodle(text, number)),
+            "--roster",
+            "w.csv",
+            "--due",
+            "2026-11-20 23:59",
+            roster=False,
+        )
+    assert stamp(course, "ada") == "2026-11-19 10:36:00 UTC"
+    assert {row["lms_id"] for row in lines(course) if row["student"] == "ada"} == {"901", "1204"}
+
+
+@pytest.mark.parametrize("when", ["2026-11-23 08:00:00 UTC", None])
+@pytest.mark.parametrize("files", [_brightspace("Nov 21, 2026 1000 AM", "a"), _canvas("LATE_11_1", "a")])
+def test_a_time_by_hand_stays_whatever_is_collected(course, collect, when, files):
+    export = zipped(course / "x.zip", files)
+    collect(export, "--due", "2026-11-20 23:59")
+    path = course / "submitted" / "ada" / LESSON / "timestamp.txt"
+    path.write_text(when) if when else path.unlink()
+    for again in (export, zipped(course / "z.zip", {f"x_12_9_{FILE}": notebook("z")}), export):
+        collect(again)
+        assert stamp(course, "ada") == when
+    row = next(row for row in lines(course) if row["student"] == "ada" and row["state"] == "unchanged")
+    assert row["late"] == ("2 days 8 h" if when else "")
+
+
+def test_what_was_taken_back_by_hand_stays_back(course, collect):
+    exports = [
+        zipped(course / f"{day}.zip", _brightspace(f"Nov {day}, 2026 1000 AM", str(day))) for day in (19, 20, 21)
+    ]
+    for export in exports[:2]:
+        collect(export)
+    shutil.rmtree(course / "submitted" / "ada" / LESSON)
+    shutil.move(
+        next((course / "collected" / LESSON / "older" / "ada").iterdir()), course / "submitted" / "ada" / LESSON
+    )
+    for _ in range(2):
+        collect(exports[1])
+        assert taken(course, "ada") == "19" and stamp(course, "ada") == "2026-11-19 10:00:00 UTC"
+    collect(exports[2])
+    assert taken(course, "ada") == "21"
+
+
+def test_an_empty_folder_counts_for_nothing(course, collect):
+    export = zipped(course / "b.zip", _brightspace("Nov 20, 2026 1000 AM", "a"))
+    collect(export)
+    (course / "submitted" / "ada" / LESSON / FILE).unlink()
+    assert collect(export)[0] == 0 and taken(course, "ada") == "a"
+
+
+def test_a_duplicate_that_was_settled_stays_settled(course, collect):
+    both = {f"ada/{FILE}": notebook("a"), f"ada_{LESSON}.ipynb": notebook("b")}
+    assert collect(zipped(course / "f.zip", both))[0] == 1 and taken(course, "ada") is None
+    assert collect(zipped(course / "a.zip", {f"ada/{FILE}": notebook("a")}), "--form", "folder")[0] == 0
+    collect(zipped(course / "f.zip", both))
+    assert taken(course, "ada") == "a"
+
+
+def test_nothing_grows_by_repetition(course, collect):
+    exports = [
+        zipped(
+            course / f"{day}.zip", _brightspace(f"Nov {day}, 2026 1000 AM", str(day)) | {f"who/{FILE}": notebook("?")}
+        )
+        for day in (19, 20)
+    ]
+    for export in exports:
+        collect(export)
+    before = {path: path.read_bytes() for path in (course / "collected" / LESSON).rglob("*") if path.is_file()}
+    record = (course / "collected" / f"{LESSON}.csv").read_text()
+    for export in (*exports, *exports):
+        collect(export)
+    assert {path: path.read_bytes() for path in (course / "collected" / LESSON).rglob("*") if path.is_file()} == before
+    assert [line.rsplit(",", 2)[0] for line in record.splitlines() if "older" in line] == [
+        line.rsplit(",", 2)[0]
+        for line in (course / "collected" / f"{LESSON}.csv").read_text().splitlines()
+        if "older" in line
+    ]
+
+
+def test_late_without_a_deadline_is_said_once(course, collect):
+    path = zipped(course / "c.zip", _canvas("LATE_11_1", "a"))
+    collect(path)
+    first = stamp(course, "ada")
+    Store(course / ".graded").set_collected(LESSON, set())
+    collect(path)
+    assert stamp(course, "ada") == first and not Store(course / ".graded").collected(LESSON)
