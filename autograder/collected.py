@@ -65,10 +65,8 @@ def record(path: Path, lines: list[Found], students, seen=()) -> list[Found]:
         mended = (_source(line), line.seen) in again or line.student in taken
         mended = mended or (line.work and newest.get(line.work, 0) > line.run)
         if line.state == "duplicate" and line.student in taken and _same(line) not in now:
-            line.state, line.sentence = (
-                "older",
-                line.sentence.replace("Leave the one that counts", "Another one was left"),
-            )
+            kept = line.sentence.rpartition(" in ")[2]
+            line.state, line.sentence = "older", f"Another one counts. It is kept in {kept}"
             lines.append(line)
         elif line.state in WRONG and _same(line) not in now and not mended:
             lines.append(line)
