@@ -1410,3 +1410,14 @@ def test_late_without_a_deadline_is_said_once(course, collect):
     Store(course / ".graded").set_collected(LESSON, set())
     collect(path)
     assert stamp(course, "ada") == first and not Store(course / ".graded").collected(LESSON)
+
+
+def test_a_record_of_an_older_version_is_gone_on_with(course, collect):
+    collect(zipped(course / "m.zip", _moodle("ada")))
+    path = course / "collected" / f"{LESSON}.csv"
+    rows = [row[:9] for row in csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    collect(zipped(course / "z.zip", {f"zoe/{FILE}": notebook("z")}))
+    [ada] = [row for row in lines(course) if row["student"] == "ada"]
+    assert (ada["state"], ada["lms_id"], ada["key"]) == ("unchanged", "901", "Ada Lovelace_901_assignsubmission_file_")
