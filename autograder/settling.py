@@ -84,13 +84,7 @@ class Settling:
         by_line = [(self._told(student, history, staged), staged) for staged in new]
         handed_in = {line.work for line in history if line.run == self.run}
         history = [line for line in history if line.origin != BY_HAND or line.work not in handed_in]
-        here = [line for line in history if line.work in places]
-        best, rivals = self._newest(self._of_this_lesson(here, places))
-        if rivals:
-            self._duplicates(student, [(line, staged) for line, staged in by_line if line.work in rivals])
-            history = [line for line in history if line.work not in rivals]
-            by_line = [(line, staged) for line, staged in by_line if line.work not in rivals]
-            best, _ = self._newest(self._of_this_lesson([line for line in here if line.work not in rivals], places))
+        best, history, by_line = self._best(student, history, by_line, places)
         if best is None:
             self.lines += history
             return
@@ -114,6 +108,16 @@ class Settling:
                 self._older(line, best)
             self.lines.append(line)
 
+    def _best(self, student, history, by_line, places):
+        """The hand-in that counts, of what can be had; and all others, without those of which nothing tells which is newer."""
+        best, rivals = self._newest(self._of_this_lesson(history, places))
+        if rivals:
+            self._duplicates(student, [(line, staged) for line, staged in by_line if line.work in rivals])
+            history = [line for line in history if line.work not in rivals]
+            by_line = [(line, staged) for line, staged in by_line if line.work not in rivals]
+            best, _ = self._newest(self._of_this_lesson(history, places))
+        return best, history, by_line
+
     def _history(self, student):
         """The hand-ins of earlier runs, without those that a mended roster gives to others."""
         others = self._of_others(student)
@@ -127,7 +131,8 @@ class Settling:
         return {line.work for line in lines} - own
 
     def _of_this_lesson(self, history, places):
-        """Without another lesson's notebooks and folders without any, where there are others."""
+        """Those whose files there are; without another lesson's notebooks and folders without any, where there are others."""
+        history = [line for line in history if line.work in places]
         works = {line.work for line in history}
         if len(works) < 2:
             return history
