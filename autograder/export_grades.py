@@ -329,7 +329,8 @@ def _feedback(output, folder, lesson, submissions, record, form):
 def _write(path, rows):
     """A CSV file. What is the system's own is handed back as it came, other cells so that no spreadsheet computes them."""
     theirs, out = isinstance(rows, roster.Table), io.StringIO()
-    encoding, delimiter = (rows.encoding, rows.delimiter) if theirs else ("utf-8", ",")
-    csv.writer(out, delimiter=delimiter).writerows(rows if theirs else [[marked(cell) for cell in row] for row in rows])
-    write(path, out.getvalue().encode(encoding, errors="replace"))
+    form = rows if theirs else roster.Table()
+    writer = csv.writer(out, delimiter=form.delimiter, lineterminator=form.end)
+    writer.writerows(rows if theirs else [[marked(cell) for cell in row] for row in rows])
+    write(path, out.getvalue().encode(form.encoding, errors="replace"))
     return path

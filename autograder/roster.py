@@ -306,10 +306,12 @@ def table(path: Path) -> "Table":
             continue
     else:
         raise Problem(f"{path} is neither UTF-8 nor in Western Europe's old encoding; save it as CSV (UTF-8).")
+    if "\0" in text:
+        raise Problem(f"{path} is no text in UTF-8; save it as CSV (UTF-8).")
     first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
+    delimiter, end = max(",;\t", key=first.count), "\r\n" if first.endswith("\r") else "\n"
     try:
-        return Table(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), encoding, delimiter)
+        return Table(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), encoding, delimiter, end)
     except csv.Error as error:
         raise Problem(f"{path} is no CSV file: {error}.") from None
 
@@ -317,9 +319,9 @@ def table(path: Path) -> "Table":
 class Table(list):
     """Rows of cells, and how the file had them."""
 
-    def __init__(self, rows=(), encoding="utf-8", delimiter=","):
+    def __init__(self, rows=(), encoding="utf-8", delimiter=",", end="\r\n"):
         super().__init__(rows)
-        self.encoding, self.delimiter = encoding, delimiter
+        self.encoding, self.delimiter, self.end = encoding, delimiter, end
 
 
 def _day_first(times):

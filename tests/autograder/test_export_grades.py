@@ -352,12 +352,15 @@ def test_a_grade_goes_to_nobody_else(tmp_path, form, head, rows, lms, points):
     assert missing == [id_ for id_ in points if points[id_] not in rows.values()]
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
 @pytest.mark.parametrize(("encoding", "delimiter"), [("utf-8-sig", ","), ("cp1252", ";"), ("utf-16", "\t")])
-def test_a_template_comes_back_as_it_was_written(export, graded, encoding, delimiter):
+def test_a_template_comes_back_as_it_was_written(export, graded, encoding, delimiter, end):
     book = graded["canvas"] / "book.csv"
     lines = [["Student", "ID", f"{LESSON} (77)"], ["    Points Possible", "", "4.0"], ["Éluard, Paul", "11", ""]]
-    text = "\r\n".join(map(delimiter.join, lines[:2])) + f'\r\n"Éluard, Paul"{delimiter}11{delimiter}\r\n'
+    text = end.join(map(delimiter.join, lines[:2])) + f'{end}"Éluard, Paul"{delimiter}11{delimiter}{end}'
     book.write_bytes(text.encode(encoding))
     code, _, folder = export("canvas", "--template", str(book))
     back = (folder / f"{LESSON}-canvas.csv").read_bytes().decode(encoding)
-    assert code == 0 and back.replace('"', "") == text.replace('"', "").replace(f"11{delimiter}\r", f"11{delimiter}4\r")
+    assert code == 0 and back.replace('"', "") == text.replace('"', "").replace(
+        f"11{delimiter}{end}", f"11{delimiter}4{end}"
+    )
