@@ -94,7 +94,8 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
             for source in sources:
                 reading.read(Path(source), form)
             if others := settling.of_another_lesson():
-                raise Problem(f"Nothing was collected: none of {len(others):,} submissions is of {lesson}. {others[0]}")
+                count = f"{len(others):,} of {sum(map(len, settling.attempts.values())):,} submissions"
+                raise Problem(f"Nothing was collected: {count} are not of {lesson}. {others[0]}")
             before = store.collected(lesson)
             store.add_collected(lesson, set(settling.attempts))  # more than have changed, if this is killed meanwhile
             lines = settling.settle()

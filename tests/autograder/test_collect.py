@@ -784,7 +784,8 @@ def test_a_class_of_another_lesson_is_not_taken(course, collect):
     class_ = {f"{name}/{FILE}": labelled("root", "cube_root") for name in ("ada", "bob", "zoe")}
     code, said = collect(zipped(course / "class.zip", class_))
     assert (
-        code == 1 and f"none of 3 submissions is of {LESSON}. This seems to be another notebook, that of roots" in said
+        code == 1
+        and f"3 of 3 submissions are not of {LESSON}. This seems to be another notebook, that of roots" in said
     )
     assert not (course / "submitted").exists()
 
