@@ -359,10 +359,9 @@ class Grading:
         """What tells whether a result was recorded as it would be now: another time or deadline, and marks by hand, can change a penalty."""
         when = stamps.read(self.output / "submitted" / handed.student / handed.lesson)
         reached = known.reached if "plugin_class" in self.config.AssignLatePenalties else ""
-        when = (
-            stamps.NOT_KNOWN if stamps.late_by_unknown(when) else str(when)
-        )  # where the deadline is, stands there too
-        return digest(key, when, known.due, str(reached), self.text_of_settings)
+        if stamps.late_by_unknown(when):
+            when = stamps.NOT_KNOWN  # it goes where the deadline goes, which is told beside it
+        return digest(key, str(when), known.due, str(reached), self.text_of_settings)
 
     def _record(self, handed, key, result):
         """Put a result into the gradebook; yields the call that makes its page."""

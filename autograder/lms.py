@@ -76,9 +76,8 @@ def recognise(
             if enough and hits > best[2]:
                 best = name, depth, hits
     attempts, left = _group(entries, _READERS[best[0]], best[1], lesson, zone)
-    if (
-        best[0] == "moodle" and len(attempts) > 1 and all("-" in attempt.name for attempt in attempts)
-    ):  # all have one, or none
+    # in Moodle all have a group in front, or none
+    if best[0] == "moodle" and len(attempts) > 1 and all("-" in attempt.name for attempt in attempts):
         for about in attempts:
             about.without_group = tuple(about.name.split("-", n)[-1] for n in range(1, about.name.count("-") + 1))
     return best[0], _together(attempts, notebooks), left

@@ -178,9 +178,8 @@ class Recorder(Autograde):
                 self.convert_notebooks()
             [(_, said)] = standing.of(self.gradebook, lesson, student)  # nobody else can write until this is saved
             submission = self.gradebook.find_submission(lesson, student)
-            said["due"] = str(
-                (submission.assignment.duedate, submission.extension)
-            )  # by which there is a penalty or none
+            # by what the penalty was reckoned; Formgrader may have moved it since
+            said["due"] = str((submission.assignment.duedate, submission.extension))
             self.gradebook.save()
             return said
         except BaseException as error:

@@ -36,9 +36,7 @@ COLUMNS = {
     "submitted": ("submitted", "submittedat", "lastmodifiedsubmission"),
 }
 
-_FORMULA = (
-    r"\s*[=+\-@＝＋－＠\t\r]"  # what a spreadsheet computes; \uff1d and its like are = and its like in Chinese type
-)
+_FORMULA = r"\s*[=+\-@＝＋－＠\t\r]"  # what a spreadsheet computes; four of these are of Chinese type
 NOBODY = "Add the student to the roster, or rename the submission, and collect it again."
 WHICH = "Put it in a folder with the id of the right one as its name, and collect the folder around that with --form folder. "
 WHICH_OF_TWO = f"Mend the roster. Or: {WHICH[0].lower()}{WHICH[1:]}".strip()
