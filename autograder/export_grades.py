@@ -35,8 +35,8 @@ _OWN = {
 }
 _HANDED_IN = (*COUNTS, "unreadable", "duplicate")  # states of what somebody handed in, the newest of each
 # the column of the student's number in it, and those by which a student is found else
-_ID = {"canvas": ("id",), "moodle": ("identifier",), "brightspace": ()}
-_NUMBER = {"canvas": r"(\d+)", "moodle": r"\D*(\d+)", "brightspace": r"#?(\d+)"}  # Moodle writes `Participant 123456`
+_ID = {"canvas": ("id",), "moodle": ("identifier",)}
+_NUMBER = {"canvas": r"(\d+)", "moodle": r"\D*(\d+)"}  # Moodle writes `Participant 123456`
 _LOGIN = ("sisuserid", "sisloginid", "username", "idnumber", "orgdefinedid", "emailaddress", "email")
 
 
@@ -264,7 +264,7 @@ class _Whose:
 
     def __init__(self, form, heads, submissions, record):
         self.form = form
-        self.numbers = [heads.index(name) for name in _ID[form] if name in heads]
+        self.numbers = [heads.index(name) for name in _ID.get(form, ()) if name in heads]
         self.logins = [heads.index(name) for name in _LOGIN if name in heads]
         of_system = {(line.lms_id, student) for student, line in record.items()}
         of_system |= {(one.lms_id, one.student) for one in submissions if form == "canvas"}

@@ -131,9 +131,7 @@ def digest(folder):
     found = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if stat.S_ISREG(p.lstat().st_mode)):
         name = path.relative_to(folder)
-        if any(
-            part.startswith(".") for part in name.parts
-        ):  # of who has looked at it, as in Jupyter, or of a run that was killed
+        if any(part.startswith(".") for part in name.parts):  # of Jupyter, a Mac, or a run that was killed
             continue
         if str(name) not in (stamps.NAME, "submission_secret.txt"):
             found.update(repr((os.fsencode(name), hashlib.sha256(path.read_bytes()).digest())).encode())
