@@ -29,6 +29,7 @@ class Call:
     function: Callable
     args: tuple
     home: bool = False  # on this machine, wherever the others go
+    seconds: int = 0  # at home, after which its process is ended; 0: it ends itself
     tries: int = 0
 
 
@@ -62,11 +63,11 @@ class Local:
 
     def submit(self, call: Call) -> Future:
         try:
-            return self.pool.submit(call.function, *call.args)
+            return self.pool.submit(_limited, call.seconds, call.function, *call.args)
         except BrokenExecutor:
             self.pool.shutdown(wait=False)
             self._start()
-            return self.pool.submit(call.function, *call.args)
+            return self.pool.submit(_limited, call.seconds, call.function, *call.args)
 
     def has_room(self, calls) -> bool:
         """Whether one more call may be under way beside these."""
@@ -82,6 +83,17 @@ class Local:
             for child in multiprocessing.active_children():
                 child.kill()
             self._start()
+
+
+def _limited(seconds, function, *args):
+    """The value of a call; after `seconds`, if not 0, this process ends, whatever it does."""
+    if not seconds:
+        return function(*args)
+    signal.alarm(seconds)  # nobody handles that
+    try:
+        return function(*args)
+    finally:
+        signal.alarm(0)
 
 
 local = functools.cache(Local)  # a second run in one process finds warm workers

@@ -385,7 +385,7 @@ class Grading:
     def _page(self, handed, recorded, notebook, seconds, said):
         about = handed, recorded, Known(said), seconds, notes_on(notebook, said)
         args = self.page_settings, notebook, handed.lesson, handed.student, said
-        return batch.Call(about, pages.render, args, home=True)
+        return batch.Call(about, pages.render, args, home=True, seconds=PAGE_SECONDS)
 
     def _done(self, about, function, outcome):
         """Take what came of a call."""
@@ -395,7 +395,7 @@ class Grading:
             self.log.error("".join(traceback.format_exception(outcome)))
         if function is pages.render:
             if isinstance(outcome, Exception):
-                self._skip(about[0])
+                self._skip(about[0], NO_PAGE if isinstance(outcome, batch.WorkerDied) else None)
             else:
                 self._publish(outcome, *about)
             return
@@ -483,6 +483,8 @@ def _size(path):
     return path.stat().st_size if path.exists() else None
 
 
+PAGE_SECONDS = 120  # a page is made in a tenth of one
+NO_PAGE = f"its feedback page was given up after {PAGE_SECONDS} s or for want of memory; the grade is in the gradebook. Look at what it holds."
 CULPRIT = "The process that ran this notebook was ended twice, the second time with nothing beside it: it needs too much memory, or worse."
 CULPRIT += " Look at it before you grade it again."
 

@@ -1,6 +1,7 @@
 """How learning management systems name what they export: from the files of an export to the attempts of students.
 
-Moodle       Ada Lovelace_123456_assignsubmission_file_/lesson.ipynb     mod/assign/feedback/file/importziplib.php of Moodle
+Moodle       Ada Lovelace_123456_assignsubmission_file_/lesson.ipynb     mod/assign/feedback/file/importziplib.php of Moodle;
+             Participant_123456_…, where marking is anonymous
 Canvas       lovelaceada_LATE_12345_67890_lesson-1.ipynb                 lib/content_zipper.rb of Canvas
 Brightspace  12345-67890 - Ada Lovelace - Nov 21, 2026 1036 AM/lesson.ipynb
 nbgrader     ada/lesson/lesson.ipynb, and its exchange: ada+lesson+2026-11-21 10:36:00 UTC+random/lesson.ipynb
@@ -80,7 +81,17 @@ def recognise(
     if best[0] == "moodle" and len(attempts) > 1 and all("-" in attempt.name for attempt in attempts):
         for about in attempts:
             about.without_group = tuple(about.name.split("-", n)[-1] for n in range(1, about.name.count("-") + 1))
+    if best[0] == "moodle":
+        _tell_apart(attempts)
     return best[0], _together(attempts, notebooks), left
+
+
+def _tell_apart(attempts):
+    """Where Moodle hides the names, all are `Participant` in the language of whoever exports; the number is then part of the name."""
+    said = {attempt.name.rpartition("-")[2] for attempt in attempts}  # a group may stand before it
+    if said == {"Participant"} or (len(said) == 1 and len({attempt.lms_id for attempt in attempts}) > 2):
+        for attempt in attempts:
+            attempt.name, attempt.without_group = f"{min(said)} {attempt.lms_id}", ()
 
 
 def _depth_of_plain(entries, depths, notebooks):

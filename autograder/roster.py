@@ -250,6 +250,8 @@ def read(path: Path, zone: tzinfo) -> Roster:
         where["id"] = [place for place in where["id"] if heads[place] != "student"] + where["lms_id"]
     elif "id" in heads:
         where["id"].insert(0, heads.index("id"))
+    if "identifier" in heads and not (where["id"] or where["email"] or where["name"]):
+        where["name"] = where["lms_id"]  # Moodle's, where marking is anonymous
     if not (where["id"] or where["email"] or where["name"] or where["last_name"]):
         raise Problem(
             f"The roster {path} has no column that says who a student is; it has: {', '.join(rows[0])}. "

@@ -478,6 +478,17 @@ def test_the_culprit_that_ends_workers_is_found():
     assert outcomes == {i: 2 * i for i in range(12) if i not in (3, 5)} | {"first": 100}
 
 
+def test_what_never_ends_is_ended_and_named():
+    pool = batch.Local(2)
+    calls = [batch.Call("never", time.sleep, (600,), home=True, seconds=1)]
+    calls += [batch.Call(i, gentle, (i,), seconds=60) for i in range(4)]
+    try:
+        outcomes = {call.about: outcome for call, outcome in batch.drive(pool, calls, batch.deque())}
+    finally:
+        pool.close(idle=False)
+    assert isinstance(outcomes.pop("never"), batch.WorkerDied) and outcomes == {i: 2 * i for i in range(4)}
+
+
 def test_while_none_is_done_the_bar_goes_on():
     future = batch.Future()
     pool = SimpleNamespace(submit=lambda call: future, look=lambda: None, has_room=lambda calls: not calls)

@@ -136,6 +136,28 @@ def test_moodle_puts_groups_before_all_names_or_none(course, collect):
     assert code == 1 and taken(course, "zoe") == "zoe" and 'is "Eve-Zoë O\'Neil"' in said
 
 
+@pytest.mark.parametrize("group", ["", "Group-A-"])
+def test_moodle_where_marking_is_anonymous(course, collect, group):
+    """Names are hidden in the export and in the worksheet; the number says who is who, and the language may be any."""
+
+    def export(n):
+        who = "Participant" if n < 3 else "Teilnehmerin"
+        key = f"{group}{who}_90{{}}_assignsubmission_file_/{FILE}"
+        return zipped(course / f"{n}.zip", {key.format(i): notebook(f"of {i}") for i in range(n)})
+
+    for n in (1, 4):
+        code, said = collect(export(n), roster=False)
+        assert code == 0, said
+    assert {path.name for path in (course / "submitted").iterdir()} == {"Participant-900"} | {f"Teilnehmerin-90{i}" for i in range(4)}  # fmt: skip
+    lines_ = [f'Teilnehmer/in 90{i},Submitted,"21 November 2026, 10:36 AM"' for i in range(5)]
+    (course / "sheet.csv").write_text("\n".join(["Identifier,Status,Last modified (submission)", *lines_]))
+    shutil.rmtree(course / "submitted")
+    code, said = collect(export(4), "--roster", "sheet.csv", roster=False)
+    assert code == 0 and state(course)["Teilnehmer-in-904"] == "missing", said
+    assert [taken(course, f"Teilnehmer-in-90{i}") for i in range(4)] == [f"of {i}" for i in range(4)]
+    assert stamp(course, "Teilnehmer-in-903") == "2026-11-21 10:36:00 UTC"
+
+
 def test_moodle_grading_worksheet_is_a_roster_and_tells_the_times(course, collect):
     (course / "worksheet.csv").write_text(
         "\ufeffIdentifier,Full name,ID number,Email address,Status,Grade,Maximum Grade,Grade can be changed,Last modified (submission),Last modified (grade),Feedback comments\n"
