@@ -5,7 +5,8 @@
     python benchmarks/class_throughput.py --cluster --typical    one against two workers of a Dask cluster
     python benchmarks/class_throughput.py --cluster --waiting    the same where submissions wait: how well the workers are kept busy
 
-With two cores, two workers that compute have no core left for the grader that feeds them and makes pages; one worker has.
+With two cores, two workers that compute have no core left for the grader that feeds them and makes pages; one worker has. So one worker
+and two are also compared with as many cores as workers, for all processes together.
 
 Every submission differs from the others. nbgrader is measured before and after each of our runs, on a few submissions: it grades one after
 the other, so that its rate does not depend on how many there are. Whole processes are timed, their start included; the rate without it
@@ -13,6 +14,7 @@ comes from the difference to the run before. Memory is that of all processes tog
 """
 
 import argparse
+import contextlib
 import copy
 import json
 import os
@@ -170,51 +172,82 @@ def throughput(parent, name, nb, sizes, few):
         shutil.rmtree(ours)
 
 
+@contextlib.contextmanager
+def dask(folder, workers, cores):
+    """The address of a scheduler with workers, all of them on these cores."""
+    file = folder / "scheduler.json"
+    file.unlink(missing_ok=True)
+    here = ["--no-dashboard", "--host=127.0.0.1"]
+    scheduler = pinned(cores, folder, "distributed.cli.dask_scheduler", "--port=0", f"--scheduler-file={file}", *here)
+    processes = [scheduler]
+    try:
+        while not (file.exists() and file.stat().st_size):  # made first, then written
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+        line = ["distributed.cli.dask_worker", address, "--nthreads=1", f"--nworkers={workers}", *here]
+        processes.append(pinned(cores, folder, *line))
+        yield address
+    finally:
+        for process in reversed(processes):
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+def pinned(cores, folder, *line):
+    """A Python module's process on these cores."""
+    return subprocess.Popen(
+        [sys.executable, "-m", *line],
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        cwd=folder,
+        env=ENV,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 def cluster(parent, name, nb, n, rounds=3):
-    """Print how much faster two workers are than one, in turn."""
+    """Print how much faster two workers are than one, in turn: with all cores for both, and with a core for each worker."""
     made = course(parent / "cluster", name, nb, (ROOT / "nbgrader_config.py").read_text())
     submissions(made / "class", name, nb, n)
-    file = parent / "scheduler.json"
-    quiet = {"cwd": parent, "env": ENV, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    dask = [sys.executable, "-m"]
-    line = [*dask, "distributed.cli.dask_scheduler", "--port=0", "--no-dashboard", f"--scheduler-file={file}"]
-    scheduler = subprocess.Popen([*line, "--host=127.0.0.1"], **quiet)
-    while not (file.exists() and file.stat().st_size):  # made first, then written
-        time.sleep(0.1)
-    address = json.loads(file.read_text())["address"]
-    times, busy = {1: [], 2: []}, {1: [], 2: []}
-    try:
+    cores = sorted(os.sched_getaffinity(0))
+    for what, few in (
+        ("all cores for one worker and for two", len(cores)),
+        ("a core for all with one worker, two with two", 1),
+    ):
+        times, busy = {1: [], 2: []}, {1: [], 2: []}
         for turn in range(rounds + 1):
             for workers in times:
-                line = [*dask, "distributed.cli.dask_worker", address, "--nthreads=1", f"--nworkers={workers}"]
-                process = subprocess.Popen([*line, "--no-dashboard", "--host=127.0.0.1"], **quiet)
-                options = ["--submissions", "class", "--output", f"out{workers}", "--force", "--scheduler", address]
-                try:
-                    few = [f"s{i:05}" for i in range(2 * workers)]  # these warm it up
-                    for only in (["--only", *few], []):
-                        finished(started(made, "autograder", "grade", name, *options, *only))
-                    report = json.loads((made / f"out{workers}" / ".graded" / "run.json").read_text())
-                finally:
-                    process.send_signal(signal.SIGTERM)
-                    process.wait()
+                report = on_cluster(made, name, workers, cores[: few * workers])
+                assert report["graded"] == n
                 if turn:
                     times[workers].append(report["seconds"])
                     busy[workers].append(report["core_seconds"])
-    finally:
-        scheduler.terminate()
-        scheduler.wait()
+        print(f"{what}, {n} submissions: {scaling(times, busy)}", flush=True)
+
+
+def on_cluster(made, name, workers, cores):
+    """The report of a run over the class, with workers that are warm."""
+    options = ["--submissions", "class", "--output", f"out{workers}", "--force", "--scheduler"]
+    few = [f"s{i:05}" for i in range(2 * workers)]  # these warm it up
+    with dask(made, workers, cores) as address:
+        for only in (["--only", *few], []):
+            if pinned(cores, made, "autograder", "grade", name, *options, address, *only).wait():
+                sys.exit("A run on the cluster failed.")
+    return json.loads((made / f"out{workers}" / ".graded" / "run.json").read_text())
+
+
+def scaling(times, busy):
+    """What the seconds of runs, and those in which their workers had a submission in hand, say of one and two workers."""
     one, two = (statistics.median(values) for values in times.values())
     ratios = [a / b / 2 for a, b in zip(times[1], times[2], strict=True)]
-    print(
-        f"{n} submissions on a cluster: one worker {one:.1f} s, two {two:.1f} s, efficiency {statistics.median(ratios):.2f}"
-    )
-    print("in turn: " + ", ".join(f"{ratio:.2f}" for ratio in ratios))
     longer = statistics.median(b / a for a, b in zip(busy[1], busy[2], strict=True))
     shares = [
         statistics.median(b / t / workers for b, t in zip(busy[workers], times[workers], strict=True))
         for workers in times
     ]
-    print(
+    return (
+        f"one worker {one:.1f} s, two {two:.1f} s, efficiency {statistics.median(ratios):.2f} "
+        f"(in turn: {', '.join(f'{ratio:.2f}' for ratio in ratios)}); "
         f"a submission took {longer:.2f} times as long with the other worker beside it; "
         f"one worker had one in hand {shares[0]:.0%} of the time, each of two {shares[1]:.0%}"
     )
@@ -226,20 +259,10 @@ def side_by_side(parent, name, nb, n, rounds=3):
     for folder in folders:
         submissions(folder / "class", name, nb, n)
     cores = sorted(os.sched_getaffinity(0))[:2]
-    line = [sys.executable, "-m", "autograder", "grade", name, "--submissions", "class", "--output", "out"]
-
-    def start(folder, core):
-        return subprocess.Popen(
-            [*line, "--force", "--jobs", "1"],
-            preexec_fn=lambda: os.sched_setaffinity(0, [core]),
-            cwd=folder,
-            env=ENV,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    line = ["autograder", "grade", name, "--submissions", "class", "--output", "out", "--force", "--jobs", "1"]
 
     def seconds(some):
-        both = [start(folder, core) for folder, core in zip(some, cores, strict=False)]
+        both = [pinned([core], folder, *line) for folder, core in zip(some, cores, strict=False)]
         if any([process.wait() for process in both]):
             sys.exit("A grader failed.")
         reports = [json.loads((folder / "out" / ".graded" / "run.json").read_text()) for folder in some]
