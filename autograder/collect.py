@@ -69,9 +69,10 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
     zone = _zone(timezone)
     due = None if due is None else _due(due, zone)
     book = settings(course, output, isolate=True).CourseDirectory
-    place, file = output / "collected" / lesson, output / "collected" / f"{lesson}.csv"
+    place = output / "collected" / lesson
     store = Store(output / ".graded")
     with alone(store.folder):
+        recorded = read(output, lesson)
         there = {path.parent.name for path in submitted(output, lesson)}
         with Gradebook(book.db_url, book.get("course_id", "default_course")) as gradebook:
             students, deadline = _class(gradebook, roster_file, zone, output), _deadline(gradebook, lesson)
@@ -84,10 +85,10 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
         place.mkdir(parents=True, exist_ok=True)
         for left in place.glob(".staging-*"):  # of a run that was killed
             shutil.rmtree(left)
-        for left in file.parent.glob(".new-*"):
+        for left in [*place.glob(".new-*"), *place.parent.glob(".new-*")]:
             left.unlink()
         with tempfile.TemporaryDirectory(prefix=".staging-", dir=place) as folder:
-            notebooks, recorded = {path.name for path in released.glob("*.ipynb")}, read(file)
+            notebooks = {path.name for path in released.glob("*.ipynb")}
             staging = Staging(Path(folder), lesson, notebooks, overlay.labels(released.parent))
             settling = Settling(output, lesson, deadline, extensions, recorded, staging)
             reading = _Reading(lesson, notebooks, zone, students, staging, settling, recorded)
@@ -99,7 +100,7 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
             before = store.collected(lesson)
             store.add_collected(lesson, set(settling.attempts))  # more than have changed, if this is killed meanwhile
             lines = settling.settle()
-            lines = record(file, lines, everybody, reading.seen)
+            lines = record(output, lesson, lines, everybody, reading.seen)
             store.set_collected(lesson, before | settling.changed)
     return lines, reading.forms, deadline
 

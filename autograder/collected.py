@@ -1,11 +1,16 @@
-"""`collected/LESSON.csv`: one line for every submission, and what became of it."""
+"""What became of every submission of a lesson: a line for each, which later collections go by, and a CSV of them for people.
+
+The lines are kept in `collected/LESSON/record.json`: `collected/LESSON.csv` may be opened in a spreadsheet and saved as that likes.
+"""
 
 import csv
 import io
-from dataclasses import dataclass, fields
+import json
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from autograder import roster
+from autograder.problem import Problem
 from autograder.store import write
 
 STATES = {
@@ -21,11 +26,12 @@ STATES = {
 COUNTS = ("taken", "unchanged", "zero")  # one line of a student's is about what is graded
 WRONG = ("duplicate", "unknown", "unreadable")
 SENTENCE_CHARS = 2_000
+SHOWN = "student", "state", "late", "submitted", "origin", "form", "lms_id", "sentence"  # to people
 
 
 @dataclass
 class Found:
-    """One line of `collected/LESSON.csv`."""
+    """One hand-in, or a student who has none."""
 
     student: str
     state: str
@@ -46,13 +52,13 @@ class Found:
         return self.state in COUNTS
 
 
-def record(path: Path, lines: list[Found], students, seen=()) -> list[Found]:
-    """Write the lines; a student of `students` without any handed in nothing.
+def record(output: Path, lesson: str, lines: list[Found], students, seen=()) -> list[Found]:
+    """Keep the lines, and write the CSV; a student of `students` without any handed in nothing.
 
     What is wrong stays wrong until it has been mended: seen again in its export (`seen`: the origins of this run) and not wrong
-    any more, or collected in another way since.
+    any more, or collected in another way since. Raises Problem, see `read`.
     """
-    now, before = {_same(line) for line in lines}, read(path)
+    now, before = {_same(line) for line in lines}, read(output, lesson)
     again = {
         (_source(line), line.seen) for line in before if line.origin in seen
     }  # exports of two sections may have one name
@@ -73,34 +79,38 @@ def record(path: Path, lines: list[Found], students, seen=()) -> list[Found]:
     there = {line.student for line in lines}
     lines += [Found(id_, "missing", sentence="Nothing was handed in.") for id_ in students if id_ not in there]
     order = list(STATES)
-    lines.sort(key=lambda line: (order.index(line.state) if line.state in order else 9, line.student, line.origin))
-    names, out = [f.name for f in fields(Found)], io.StringIO()
-    csv.writer(out).writerows([names, *([_cell(getattr(line, name)) for name in names] for line in lines)])
-    write(path, out.getvalue().encode("utf-8-sig"))  # so that a spreadsheet reads it as UTF-8
-    return lines
-
-
-def _cell(text):
-    """A cell that no spreadsheet takes for a formula, and that any program reads."""
-    text = str(text)
-    return roster.marked(text if len(text) <= SENTENCE_CHARS else f"{text[:SENTENCE_CHARS]} …")
-
-
-def read(path: Path) -> list[Found]:
-    """The lines of an earlier run; none where there was none or where the file was changed beyond recognition."""
-    rows = roster.table(path) if path.exists() else []
-    names = [f.name for f in fields(Found)]
-    if not rows or not {"student", "state", "origin"} <= set(rows[0]):
-        return []
-    said = [{**dict.fromkeys(names, ""), **dict(zip(rows[0], row, strict=False))} for row in rows[1:]]
-    lines = [
-        Found(**{name: roster.unmarked(row[name]) for name in names})
-        for row in said
-        if row["state"] and (row["student"] or row["origin"])
-    ]
+    lines.sort(key=lambda line: (order.index(line.state), line.student, line.origin))
     for line in lines:
-        line.run, line.seen = (int(number) if number.isdecimal() else 0 for number in (line.run, line.seen))
+        line.sentence = line.sentence if len(line.sentence) <= SENTENCE_CHARS else f"{line.sentence[:SENTENCE_CHARS]} …"
+    write(_kept(output, lesson), json.dumps([asdict(line) for line in lines], indent=0))
+    table = io.StringIO()
+    csv.writer(table).writerows([SHOWN, *([roster.marked(getattr(line, name)) for name in SHOWN] for line in lines)])
+    write(
+        output / "collected" / f"{lesson}.csv", table.getvalue().encode("utf-8-sig")
+    )  # a spreadsheet sees that it is UTF-8
     return lines
+
+
+def read(output: Path, lesson: str) -> list[Found]:
+    """The lines of an earlier run, none where there was none. Raises Problem where they are damaged."""
+    path = _kept(output, lesson)
+    if not path.exists():
+        return []
+    try:
+        lines = [Found(**said) for said in json.loads(path.read_bytes())]
+        wrong = [line for line in lines for f in fields(Found) if type(getattr(line, f.name)) is not f.type]
+        if wrong or not {line.state for line in lines} <= STATES.keys():
+            raise ValueError
+    except (OSError, ValueError, TypeError, RecursionError):
+        raise Problem(
+            f"{path} cannot be read; it says what was collected of {lesson} so far. Take it from a backup. Or delete it and collect "
+            "all exports of the lesson again: until then, what lies in `submitted/` counts."
+        ) from None
+    return lines
+
+
+def _kept(output, lesson):
+    return output / "collected" / lesson / "record.json"
 
 
 def _source(line):

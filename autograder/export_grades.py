@@ -50,7 +50,7 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
     folder = output / "exported"
     folder.mkdir(parents=True, exist_ok=True)
     said = []
-    records = {lesson: read_record(output / "collected" / f"{lesson}.csv") for lesson in lessons}
+    records = {lesson: read_record(output, lesson) for lesson in lessons}
     with gradebook:
         classes = {lesson: scores.of(gradebook, lesson) for lesson in lessons}
         known = [

@@ -59,7 +59,7 @@ def _number(value):
 
 def _lesson(gradebook, course, output, to, lesson):
     """All that the template needs to say of one lesson."""
-    record = read_record(output / "collected" / f"{lesson}.csv")
+    record = read_record(output, lesson)
     submissions = scores.of(gradebook, lesson)
     exercises, stubs, title = _exercises(course, lesson, submissions)
     place = {cell: exercise.name for exercise in exercises for cell in exercise.cells}

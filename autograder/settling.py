@@ -34,8 +34,6 @@ class Settling:
         self.now = {"run": self.run, "seen": self.run}
         self.history, self.unknown, self.owners, self.duplicates = {}, {}, {}, {}
         for line in before:
-            if line.counts and not line.work and _is_own(self._folder(line.student)):  # of a record without that column
-                line.work, line.told = _work(self._folder(line.student)), line.submitted
             if line.work and line.state in (*COUNTS, "older"):
                 self.history.setdefault(line.student, []).append(line)
                 self.owners[line.form, _plain(line), line.work] = line.student

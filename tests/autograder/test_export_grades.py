@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import shutil
 import zipfile
@@ -13,7 +14,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder import cli
-from autograder.collected import Found
+from autograder.collected import Found, read, record
 from autograder.export_grades import _filled
 from autograder.scores import Submission
 from autograder.store import Store, alone
@@ -78,6 +79,11 @@ def export(graded, monkeypatch, capsys):
         return code, out + err, folder / "exported"
 
     return run
+
+
+def _forget(folder, *students):
+    path = folder / "collected" / LESSON / "record.json"
+    path.write_text(json.dumps([line for line in json.loads(path.read_text()) if line["student"] not in students]))
 
 
 def _class(form):
@@ -173,13 +179,13 @@ def test_canvas_gradebook_is_filled_in(export, graded):
 
 def test_what_was_not_graded_leaves_its_cell_alone(export, graded):
     """As of a student who handed in no notebook: the record of what was collected knows them, the gradebook does not."""
-    record = graded["canvas"] / "collected" / f"{LESSON}.csv"
-    before = record.read_text()
-    record.write_text(f"{before}pia,unreadable,,,in.zip/essay.pdf,canvas,98,essay.pdf,There is no notebook in it.\n")
+    why = "There is no notebook in it."
+    pia = Found("pia", "unreadable", "", "", "in.zip/essay.pdf", "canvas", "98", "essay.pdf", why)
+    record(graded["canvas"], LESSON, [*read(graded["canvas"], LESSON), pia], [])
     book = graded["canvas"] / "book.csv"
     book.write_text(f'Student,ID,{LESSON} (77)\n    Points Possible,,4.0\n"Else, Pia",98,\n"Lovelace, Ada",11,\n')
     code, said, folder = export("canvas", "--template", str(book))
-    record.write_text(before)
+    _forget(graded["canvas"], "pia")
     assert code == 0 and "pia handed in what was not graded" in said
     assert [row[2] for row in table(folder / f"{LESSON}-canvas.csv")[2:]] == ["", "4"]
 
@@ -187,10 +193,9 @@ def test_what_was_not_graded_leaves_its_cell_alone(export, graded):
 @pytest.mark.parametrize("form", ["csv", "moodle", "canvas", "brightspace"])
 def test_who_handed_in_and_has_no_grade_is_told_in_every_form(export, graded, form):
     folder = graded[_class(form)]
-    path, store = folder / "collected" / f"{LESSON}.csv", Store(folder / ".graded")
-    before = path.read_text()
-    lines = "pia,unreadable,,,essay.pdf,folder,,pia,\nzoe,taken,,,z.ipynb,folder,,zoe,\ngus,missing,,,,,,,\n"
-    path.write_text(before + lines)
+    store = Store(folder / ".graded")
+    more = [Found("pia", "unreadable", key="pia"), Found("zoe", "taken", key="zoe"), Found("gus", "missing")]
+    record(folder, LESSON, read(folder, LESSON) + more, [])
     store.begin(LESSON, [*CLASS, "zoe"])
     try:
         code, said, _ = export(form)
@@ -205,7 +210,7 @@ def test_who_handed_in_and_has_no_grade_is_told_in_every_form(export, graded, fo
         assert f"{LESSON}: zoe handed in what was not graded" in said and f"`autograder grade {LESSON}`" in said
     finally:
         store.end(LESSON)
-        path.write_text(before)
+        _forget(folder, "pia", "zoe", "gus")
     assert code == 0 and "not graded" not in export(form)[1]  # as of other grades that are not there yet
 
 

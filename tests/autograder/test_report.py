@@ -7,7 +7,6 @@ import subprocess
 from datetime import datetime
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -120,8 +119,7 @@ def graded(tmp_path_factory):
     page.parent.mkdir(parents=True)
     page.write_text("feedback")
     lines = [Found("", "unknown", origin=f"in.zip/{EVIL}", sentence="nobody in the roster is 'X'."), Found("fay", "missing", sentence="Nothing was handed in."), Found("bob", "taken", sentence="Also handed in, not graded: two.ipynb."), Found("cleo", "zero", sentence="squares.ipynb is not a notebook: it is no valid JSON. It will be graded 0, with this note.")]  # fmt: skip
-    (folder / "collected").mkdir()
-    record(folder / "collected" / f"{LESSON}.csv", lines, [])
+    record(folder, LESSON, lines, [])
     return folder
 
 
@@ -423,10 +421,11 @@ def test_the_styles_of_the_bank_are_not_taken_for_copies():
 
 def test_the_record_survives_what_students_call_their_files(tmp_path):
     lines = [Found("ada", "taken", key="=1+1", origin='a,"b"\nc', sentence="@x")]
-    record(tmp_path / "x.csv", list(lines), [])
-    (back,) = read(tmp_path / "x.csv")
-    assert (back.key, back.origin, back.sentence) == ("=1+1", 'a,"b"\nc', "@x")
-    assert json.dumps(back.key) and Path(tmp_path / "x.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    record(tmp_path, LESSON, list(lines), [])
+    assert read(tmp_path, LESSON) == lines
+    text = (tmp_path / "collected" / f"{LESSON}.csv").read_text(encoding="utf-8")
+    assert text.startswith("\ufeffstudent,") and """,'@x\n""" in text
+    assert """,'=1+1.ipynb,""" not in text and 'a,""b""\nc' in text
 
 
 # ---- on paper
