@@ -30,6 +30,8 @@ def read(folder: Path) -> datetime | None:
 
 def write(folder: Path, when: datetime | None) -> None:
     """Put a time there; None: take it away."""
+    for left in folder.glob(".new-*"):  # of a run that was killed here
+        left.unlink()
     if when is None:
         (folder / NAME).unlink(missing_ok=True)
     else:
