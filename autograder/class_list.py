@@ -2,12 +2,13 @@
 
 from nbgrader.api import Student as Row
 
-from autograder import known_ids, roster
+from autograder import known_ids
+from autograder.people import People, Student, known_otherwise, somebody_else, squeezed
 from autograder.problem import Problem
 from autograder.wording import many, some
 
 
-def load(gradebook, students: roster.Roster, collected=()) -> roster.Roster:
+def load(gradebook, students: People, collected=()) -> People:
     """Put the students of a roster into the gradebook, at once; what the roster does not say is left as it is.
 
     The roster as the gradebook has it: who is known there by another id of the roster's has the id from there. Raises Problem
@@ -18,13 +19,13 @@ def load(gradebook, students: roster.Roster, collected=()) -> roster.Roster:
     known |= {id_: Row(id=id_) for id_ in collected if id_ not in known}
     people = {id_: _student(row, others) for id_, row in known.items()}
     students = students.known_as({id_: {row.email, *_every(others, id_)} for id_, row in known.items()}, people)
-    if otherwise := _known_otherwise(students, people):
+    if otherwise := known_otherwise(students, people):
         raise Problem(
             f"Nothing was collected: {many(len(otherwise), 'student')} of the roster may be known by another id, in the gradebook or in "
             f"`submitted/`: {some(otherwise, 5)}. If they are the same people, add a column `student_id` with the ids from there to the roster; "
             "if they are not, add a line with the id from there for each of those."
         )
-    if somebody := _somebody_else(students, people):
+    if somebody := somebody_else(students, people):
         raise Problem(
             f"Nothing was collected: {many(len(somebody), 'id')} of the roster may be that of somebody else in the gradebook: "
             f"{some(somebody, 5)}. Mend the roster; or where it is one person of a new name, first say so: "
@@ -34,8 +35,8 @@ def load(gradebook, students: roster.Roster, collected=()) -> roster.Roster:
         row = known.setdefault(student.id, Row(id=student.id))
         gradebook.db.add(row)
         values = {"first_name": student.first_name, "last_name": student.last_name, "email": student.email}
-        had = roster.squeezed(f"{row.first_name or ''} {row.last_name or ''}")
-        if student.guessed and had == roster.squeezed(student.name):  # an earlier list may have had them apart
+        had = squeezed(f"{row.first_name or ''} {row.last_name or ''}")
+        if student.guessed and had == squeezed(student.name):  # an earlier list may have had them apart
             del values["first_name"], values["last_name"]
         if students.lasting_ids:
             values["lms_user_id"] = student.lms_id
@@ -47,59 +48,21 @@ def load(gradebook, students: roster.Roster, collected=()) -> roster.Roster:
     return students
 
 
-def _known_otherwise(students, people):
-    """Who of a list is new to the gradebook, while it knows somebody of that name who is not in the list; emails may tell them apart."""
-    listed = {student.id for student in students.students}
-    by_name = _by_name(person for person in people.values() if person.id not in listed)
-    found = {}
-    for student in students.students:
-        if student.id not in people:
-            for person in (people[id_] for name in student.names for id_ in by_name.get(name, ())):
-                if not (student.email and person.email):  # equal ones have met already
-                    found[student.id, person.id] = f"{student.name} ({student.id}, and {person.id} there)"
-    return list(found.values())
-
-
-def _somebody_else(students, people):
-    """Who of a list has the id of a person of another name, as where a list was sorted by one of its columns."""
-    by_name, found = _by_name(person for person in people.values() if not person.nameless), []
-    named = {student.id: student.names for student in students.students}
-    emails = roster.only_ones((student.email.casefold(), student.id) for student in students.students)
-    for student in students.students:
-        person = people.get(student.id)
-        if person is None or person.nameless or not student.names or student.names & person.names:
-            continue
-        theirs = set().union(*(by_name.get(name, ()) for name in student.names))
-        renamed = [id_ for id_ in theirs if not named.get(id_, set()) & people[id_].names]
-        same_email = emails.get(student.email.casefold()) and student.email.casefold() == person.email.casefold()
-        if renamed or not (student.alike(person) or same_email):
-            found.append(f"{student.id} ({student.name}, and {person.name} there)")
-    return found
-
-
-def _by_name(people):
-    found = {}
-    for person in people:
-        for name in person.names:
-            found.setdefault(name, set()).add(person.id)
-    return found
-
-
 def _every(others, id_):
     """All ids by which a student is known beside `id_`."""
     return set().union(*others.get(id_, {}).values())
 
 
-def of(gradebook) -> roster.Roster:
+def of(gradebook) -> People:
     """The roster that the gradebook holds since an earlier time; empty where it knows ids alone."""
     rows, others = list(gradebook.db.query(Row)), known_ids.of_all(gradebook)
     known = any(row.first_name or row.last_name or row.email for row in rows)
-    return roster.Roster([_student(row, others) for row in rows] if known else [])
+    return People([_student(row, others) for row in rows] if known else [])
 
 
 def _student(row, others):
     about = (value or "" for value in (row.first_name, row.last_name, row.email, row.lms_user_id))
-    student = roster.Student(row.id, *about, others=_every(others, row.id))
+    student = Student(row.id, *about, others=_every(others, row.id))
     student.nameless = not student.name
     student.full = student.name or row.id  # which was made from a name where there was no list
     return student

@@ -15,7 +15,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.api import Student as Row
 from rich.console import Console
 
-from autograder import archive, class_list, intake, lms, overlay, roster
+from autograder import archive, class_list, intake, lms, overlay, people, roster
 from autograder.archive import Refused, plain
 from autograder.collected import SENTENCE_CHARS, STATES, Found, read, record
 from autograder.lms import Attempt
@@ -272,7 +272,7 @@ class _Reading:
         if by_number:
             self.settling.numbers[attempt.form, attempt.lms_id] = student
         elif student is not None and len(numbers) > 1:
-            help_ = roster.WHICH_OF_TWO if len(self.students) else "Give a roster with --roster to tell them apart."
+            help_ = people.WHICH_OF_TWO if len(self.students) else "Give a roster with --roster to tell them apart."
             both, who = " and ".join(sorted(numbers)), plain(attempt.name or attempt.login)
             return None, f"two students are called {who!r}, with the numbers {both}. {help_}"
         return student, why
@@ -284,8 +284,8 @@ class _Reading:
             if student is None:
                 return None, why, False
             return student.id, "", bool(self.numbered and attempt.lms_id == student.lms_id)
-        made = roster.student_id(attempt.login or attempt.name)
-        return made or None, "" if made else f"its name does not say whose it is. {roster.NOBODY}", False
+        made = people.student_id(attempt.login or attempt.name)
+        return made or None, "" if made else f"its name does not say whose it is. {people.NOBODY}", False
 
     def _take(self, attempt):
         """Stage an attempt for its student, or put it aside."""

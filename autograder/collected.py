@@ -9,9 +9,9 @@ import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from autograder import roster
 from autograder.problem import Problem
 from autograder.store import write
+from autograder.tables import marked
 
 STATES = {
     "taken": "to be graded",
@@ -84,7 +84,7 @@ def record(output: Path, lesson: str, lines: list[Found], students, seen=()) -> 
         line.sentence = line.sentence if len(line.sentence) <= SENTENCE_CHARS else f"{line.sentence[:SENTENCE_CHARS]} …"
     write(_kept(output, lesson), json.dumps([asdict(line) for line in lines], indent=0))
     table = io.StringIO()
-    csv.writer(table).writerows([SHOWN, *([roster.marked(getattr(line, name)) for name in SHOWN] for line in lines)])
+    csv.writer(table).writerows([SHOWN, *([marked(getattr(line, name)) for name in SHOWN] for line in lines)])
     write(
         output / "collected" / f"{lesson}.csv", table.getvalue().encode("utf-8-sig")
     )  # a spreadsheet sees that it is UTF-8

@@ -8,13 +8,13 @@ import re
 import zipfile
 from pathlib import Path
 
-from autograder import roster, scores
+from autograder import people, scores, tables
 from autograder.archive import plain
 from autograder.collected import COUNTS
 from autograder.collected import read as read_record
 from autograder.problem import Problem
-from autograder.roster import marked
 from autograder.store import Store, write
+from autograder.tables import marked
 from autograder.wording import many, some
 
 FORMS = ("csv", "canvas", "moodle", "brightspace")
@@ -213,7 +213,7 @@ BUILD = {"canvas": _canvas, "moodle": _moodle, "brightspace": _brightspace}
 
 def _filled(template, lesson, submissions, record, grades, form, column, most, of):
     """The system's own file with the grades filled in, and nothing else changed. Raises Problem for another file."""
-    rows = roster.table(template)
+    rows = tables.read(template)
     if len(rows) < 2:
         raise Problem(f"{template} has no students; export it again with all of them.")
     heads = [re.sub(r"[^a-z0-9]", "", cell.casefold()) for cell in rows[0]]
@@ -269,8 +269,8 @@ class _Whose:
         of_system = {(line.lms_id, student) for student, line in record.items()}
         of_system |= {(one.lms_id, one.student) for one in submissions if form == "canvas"}
         names = {(name, one.student) for one in submissions for name in (one.student, one.email, *one.sis)}
-        self.by_number, self.by_name = roster.only_ones(of_system), roster.only_ones(names)
-        self.by_folded = roster.only_ones({(name.casefold(), student) for name, student in names})
+        self.by_number, self.by_name = people.only_ones(of_system), people.only_ones(names)
+        self.by_folded = people.only_ones({(name.casefold(), student) for name, student in names})
 
     def __call__(self, row):
         """The students whom the row names, and whether by more than an email."""
@@ -328,8 +328,8 @@ def _feedback(output, folder, lesson, submissions, record, form):
 
 def _write(path, rows):
     """A CSV file. What is the system's own is handed back as it came, other cells so that no spreadsheet computes them."""
-    theirs, out = isinstance(rows, roster.Table), io.StringIO()
-    form = rows if theirs else roster.Table()
+    theirs, out = isinstance(rows, tables.Table), io.StringIO()
+    form = rows if theirs else tables.Table()
     writer = csv.writer(out, delimiter=form.delimiter, lineterminator=form.end)
     writer.writerows(rows if theirs else [[marked(cell) for cell in row] for row in rows])
     write(path, out.getvalue().encode(form.encoding, errors="replace"))

@@ -6,8 +6,8 @@ import io
 from nbgrader.api import Gradebook, SubmittedAssignment
 from sqlalchemy import select
 
-from autograder.roster import marked
 from autograder.scores import counted
+from autograder.tables import marked
 
 STUDENT = "last_name", "first_name", "email"
 SUBMISSION = "timestamp", "raw_score", "late_submission_penalty", "score"

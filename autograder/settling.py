@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from autograder import roster, stamps
+from autograder import stamps
 from autograder.collected import COUNTS, Found
 from autograder.lms import Attempt, order_of
+from autograder.people import student_id
 from autograder.staging import Staged, Staging, digest, free
 from autograder.wording import lateness
 
@@ -355,7 +356,7 @@ def submitted(output: Path, lesson: str):
 
 
 def plain_key(attempt):
-    return roster.student_id(re.sub(r"\.(ipynb|zip)$", "", attempt.key, flags=re.IGNORECASE)) or "unnamed"
+    return student_id(re.sub(r"\.(ipynb|zip)$", "", attempt.key, flags=re.IGNORECASE)) or "unnamed"
 
 
 def _capital(sentence):
