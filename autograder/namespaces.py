@@ -38,7 +38,7 @@ def fork_apart() -> int:
     """
     if os.uname().machine not in _MACHINES:
         raise OSError(errno.ENOSYS, "the system call `clone` is not known for this processor")
-    call, flags = _MACHINES[os.uname().machine][2], NEWUSER | NEWNS | NEWPID | NEWIPC | NEWNET | signal.SIGCHLD
+    call, flags = _MACHINES[os.uname().machine][2]["clone"], NEWUSER | NEWNS | NEWPID | NEWIPC | NEWNET | signal.SIGCHLD
     thread = ctypes.c_void_p()
     if platform.libc_ver()[0] == "glibc" and _libc.prctl(PR_GET_TID_ADDRESS, ctypes.byref(thread), 0, 0, 0) == 0:
         flags |= CHILD_CLEARTID | CHILD_SETTID  # or glibc would take its first thread for the parent's
@@ -65,12 +65,16 @@ def keep_user(uid, gid):
 
 
 def mount_private(folder, size):
-    """An empty file system of `size` bytes on `folder`, and no view of other processes. Raises OSError."""
+    """An empty file system of `size` bytes on `folder`, and nothing to be seen of others' processes and terminals. Raises OSError."""
     _check(_libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
     options = f"size={size},mode=700,nr_inodes=20000".encode()
     _check(_libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", MS_NOSUID | MS_NODEV, options))
     if _libc.mount(b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV, None) != 0:
         _check(_libc.mount(b"tmpfs", b"/proc", b"tmpfs", MS_NOSUID | MS_NODEV, b"size=4096,mode=555"))
+    _libc.mount(b"devpts", b"/dev/pts", b"devpts", MS_NOSUID, b"newinstance,ptmxmode=0666,mode=620")
+    _libc.mount(
+        b"tmpfs", b"/dev/shm", b"tmpfs", MS_NOSUID | MS_NODEV, b"size=1m,mode=1777,nr_inodes=1000"
+    )  # for semaphores
 
 
 def bind(source, target):
@@ -96,7 +100,7 @@ def drop_privileges():
 
 
 # What no exercise needs, and what would get round the limits: memory that counts for no process or file, namespaces with
-# file systems of their own, keys that outlive the process, and wide doors into the kernel. The numbers for x86_64 and aarch64.
+# file systems of their own, keys and watches that count for the user, and wide doors into the kernel. The numbers for x86_64 and aarch64.
 _FORBIDDEN = {
     "unshare": (272, 97),
     "setns": (308, 268),
@@ -116,39 +120,48 @@ _FORBIDDEN = {
     "perf_event_open": (298, 241),
     "userfaultfd": (323, 282),
     "io_uring_setup": (425, 425),
+    "inotify_init": (253, 26),
+    "inotify_init1": (294, 26),
+    "fanotify_init": (300, 262),
 }
-# the column above, the kernel's name of the architecture, clone, mmap
-_MACHINES = {"x86_64": (0, 0xC000003E, 56, 9), "aarch64": (1, 0xC00000B7, 220, 222)}
-_CLONE3, _SHARED_ANONYMOUS = 435, 0x21
+# the column above, the kernel's name of the architecture, and the calls that are looked at closer
+_MACHINES = {
+    "x86_64": (0, 0xC000003E, {"clone": 56, "mmap": 9, "socket": 41, "setsockopt": 54}),
+    "aarch64": (1, 0xC00000B7, {"clone": 220, "mmap": 222, "socket": 198, "setsockopt": 208}),
+}
+_CLONE3, _SHARED_ANONYMOUS, _ALL = 435, 0x21, 0xFFFFFFFF
+_FAMILIES = 1, 2, 10, 16  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
+_SOL_SOCKET, _BUFFERS = 1, (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF, and by force
 _LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06  # instructions of the kernel's filter
-_ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
+_ALLOW, _ANSWER, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
+_REFUSE, _PRETEND = _ANSWER | errno.EPERM, _ANSWER | 0
 
 
 def _filter(machine):
     """The filter of system calls as [(instruction, jump if so, jump if not, operand)]; a jump counts the lines it leaves out."""
-    column, architecture, clone, mmap = _MACHINES[machine]
-    refuse = (_RETURN, 0, 0, _REFUSE | errno.EPERM)
+    column, architecture, call = _MACHINES[machine]
     lines = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL)]
     lines += [(_LOAD, 0, 0, 0), (_AT_LEAST, 0, 1, 0x40000000), (_RETURN, 0, 0, _KILL)]  # x86's other tables of calls
-    lines += [(_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _REFUSE | errno.ENOSYS)]  # libc then takes clone
+    lines += _when(_CLONE3, {}, _ANSWER | errno.ENOSYS)  # libc then takes clone
     for numbers in _FORBIDDEN.values():
-        lines += [(_EQUAL, 0, 1, numbers[column]), refuse]
-    lines += [
-        (_EQUAL, 0, 4, clone),
-        (_LOAD, 0, 0, 16),
-        (_AND, 0, 0, NEWUSER),
-        (_EQUAL, 1, 0, 0),
-        refuse,
-        (_LOAD, 0, 0, 0),
-    ]
-    lines += [
-        (_EQUAL, 0, 4, mmap),
-        (_LOAD, 0, 0, 40),
-        (_AND, 0, 0, _SHARED_ANONYMOUS),
-        (_EQUAL, 0, 1, _SHARED_ANONYMOUS),
-        refuse,
-    ]
+        lines += _when(numbers[column], {}, _REFUSE)
+    lines += _when(call["clone"], {0: (NEWUSER, [NEWUSER])}, _REFUSE)
+    lines += _when(call["mmap"], {3: (_SHARED_ANONYMOUS, [_SHARED_ANONYMOUS])}, _REFUSE)
+    lines += _when(call["socket"], {0: (_ALL, _FAMILIES)}, _ALLOW) + _when(call["socket"], {}, _REFUSE)
+    lines += _when(call["setsockopt"], {1: (_ALL, [_SOL_SOCKET]), 2: (_ALL, _BUFFERS)}, _PRETEND)
     return [*lines, (_RETURN, 0, 0, _ALLOW)]
+
+
+def _when(call, arguments, verdict):
+    """Lines with a verdict on a call; `arguments`: {place: (mask, values)} of those that must be, masked, one of the values."""
+    body = [(_RETURN, 0, 0, verdict)]
+    for place, (mask, values) in reversed(arguments.items()):
+        tests = [(_EQUAL, 0, len(body), values[-1])]
+        for value in values[:-1]:
+            tests = [(_EQUAL, len(tests), 0, value), *tests]
+        body = [(_LOAD, 0, 0, 16 + 8 * place), (_AND, 0, 0, mask), *tests, *body]
+    again = [(_LOAD, 0, 0, 0)] if arguments else []
+    return [(_EQUAL, 0, len(body + again), call), *body, *again]
 
 
 def forbid_calls():

@@ -40,6 +40,9 @@ _SYSTEM = (
 _SYSTEM += ("/etc/alternatives", "/etc/fonts", "/etc/localtime", "/nix/store", "/opt/conda")
 
 
+SOCKET_BYTES = 212_992  # that the kernel lets wait in one, if nobody asks for more
+
+
 class SandboxError(Exception):
     """The sandbox cannot be set up; the message is a sentence for the instructor."""
 
@@ -141,6 +144,7 @@ def _command(stage_folder: Path, isolate: bool, fd: int, modules: tuple[str, ...
         elif os.path.exists(path):
             args += ["--ro-bind", path, path]
     args += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
+    args += ["--dev-bind", "/dev/null", "/dev/zero"]  # a mapping of that is memory which counts for nobody
     prefixes = {str(Path(p).resolve()) for p in (sys.prefix, sys.base_prefix)} | {sys.prefix, sys.base_prefix}
     for prefix in sorted(prefixes):
         if not prefix.startswith(("/usr/", "/lib/")) and prefix != "/usr":
@@ -163,6 +167,7 @@ def _environment(stage_folder: str, isolate: bool) -> dict[str, str]:
         "HOME": "/tmp",
         "PYTHONPATH": "/course" if isolate else stage_folder,
     }
+    kept["JOBLIB_MULTIPROCESSING"] = "0"  # its processes look for themselves in /proc, which may be hidden
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     kept |= dict.fromkeys(threads, "1") | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1"}
     if not isolate:
@@ -221,7 +226,7 @@ class Sandbox:
             self.log.seek(0)
             last = self.log.read().decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
             raise SandboxError(f"The process for students' code does not start: {last[0][:300]}") from None
-        self.base = self._resident()
+        self.base = sum(map(_held, self.family()))
 
     def start(self, limits: Limits) -> socket.socket:
         """A fresh worker; the socket on which it answers."""
@@ -287,35 +292,23 @@ class Sandbox:
         return True
 
     def used_memory(self) -> int:
-        """Bytes that the submission's processes hold beyond what they share with the template, and shared memory of their own."""
-        return sum(
-            max(0, size - max(self.base.values(), default=0))
-            for pid, size in self._resident().items()
-            if pid not in self.base
-        )
+        """Bytes that the sandbox's processes hold beyond what the template held alone; what several of them share counts once."""
+        return sum(map(_held, self.family())) - self.base
 
-    def _resident(self) -> dict[int, int]:
-        """Resident bytes of the sandbox's processes but for those of files; empty where /proc is not to be had."""
-        parents, sizes = {}, {}
-        try:
+    def family(self) -> set[int]:
+        """The processes of the sandbox, from outside; the first alone where /proc is not to be had."""
+        parents = {}
+        with contextlib.suppress(OSError):
             for name in os.listdir("/proc"):
                 if name.isdigit():
                     with contextlib.suppress(OSError, ValueError, IndexError):
                         stat = Path(f"/proc/{name}/stat").read_text()
                         parents[int(name)] = int(stat.rpartition(")")[2].split()[1])
-        except OSError:
-            return {}
-        family, grew = {self.process.pid}, True
+        found, grew = {self.process.pid}, True
         while grew:
-            more = {pid for pid, parent in parents.items() if parent in family} - family
-            family, grew = family | more, bool(more)
-        for pid in family:
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                status = Path(f"/proc/{pid}/status").read_text()
-                sizes[pid] = sum(
-                    int(kb) << 10 for kb in re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+)", status, re.MULTILINE)
-                )
-        return sizes
+            more = {pid for pid, parent in parents.items() if parent in found} - found
+            found, grew = found | more, bool(more)
+        return found
 
     def close(self, keep_files=False):
         with contextlib.suppress(OSError, AttributeError):
@@ -329,3 +322,21 @@ class Sandbox:
                 self.process.wait()
         if not keep_files:
             self.folder.cleanup()
+
+
+def _held(pid):
+    """A process's share of memory but for that of files, swapped out or not, and all that may lie in its sockets, in bytes."""
+    with contextlib.suppress(OSError):
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except PermissionError:  # then all that it shares counts, too
+            text = Path(f"/proc/{pid}/status").read_text()
+        sizes = re.findall(r"^(?:Pss_Anon|Pss_Shmem|SwapPss|RssAnon|RssShmem|VmSwap):\s+(\d+)", text, re.MULTILINE)
+        return sum(int(kb) << 10 for kb in sizes) + _sockets(pid) * SOCKET_BYTES
+    return 0  # it has ended
+
+
+def _sockets(pid):
+    with contextlib.suppress(OSError):
+        return sum(os.readlink(entry.path).startswith("socket:") for entry in os.scandir(f"/proc/{pid}/fd"))
+    return 0

@@ -80,6 +80,7 @@ def make_shell():
     shell = InteractiveShell.instance(config=config)
     if not isinstance(shell.display_pub, Publisher):
         shell.display_pub = Publisher(parent=shell)
+    shell.db = {}  # where %cd and others would write into a folder that no submission may write to
     shell.ask_exit = lambda: None  # `exit` in a cell ends nothing
     shell.enable_gui = lambda gui=None: None  # `%matplotlib inline` asks for it
     if "matplotlib" in sys.modules:  # or it does this itself, when it is imported

@@ -456,7 +456,7 @@ def test_the_message_names_the_limit_that_was_broken(grade):
 
 
 ESCAPES = """
-    import ctypes, errno, mmap, os
+    import ctypes, errno, mmap, os, socket
     libc = ctypes.CDLL(None, use_errno=True)
     def number(name): return {"x86_64": {"keyctl": 250, "memfd_create": 319}, "aarch64": {"keyctl": 219, "memfd_create": 279}}[os.uname().machine][name]
     def refused(result): return result == -1 and ctypes.get_errno() == errno.EPERM
@@ -468,6 +468,24 @@ ESCAPES = """
     def shared():
         try: mmap.mmap(-1, 4096)
         except OSError as error: return error.errno == errno.EPERM
+    def zero():
+        import mmap, os
+        try: mmap.mmap(os.open("/dev/zero", os.O_RDWR), 1 << 20, flags=mmap.MAP_SHARED)
+        except OSError as error: return error.errno == errno.ENODEV
+    def watches(): return all(refused(libc.syscall(number, 0, 0)) for number in {"x86_64": (253, 294, 300), "aarch64": (26, 262)}[os.uname().machine])
+    def families():
+        for family, kind in ((38, socket.SOCK_SEQPACKET), (40, socket.SOCK_STREAM)):
+            try: socket.socket(family, kind)
+            except PermissionError: continue
+            return False
+        return True
+    def buffers():
+        for s in socket.socketpair():
+            before = s.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF, 32, 33): s.setsockopt(socket.SOL_SOCKET, option, 1 << 20)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if s.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) != before or not s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE): return False
+        return True
     def works():
         import subprocess, threading
         thread = threading.Thread(target=print); thread.start(); thread.join()
@@ -475,7 +493,9 @@ ESCAPES = """
 """
 
 
-@pytest.mark.parametrize("call", ["users", "clone", "memory_file", "segment", "keys", "shared"])
+@pytest.mark.parametrize(
+    "call", ["users", "clone", "memory_file", "segment", "keys", "shared", "zero", "watches", "families", "buffers"]
+)
 def test_memory_and_namespaces_beyond_the_limits_cannot_be_had(grade, sandboxed, call):
     result = grade(ESCAPES, f"assert {call}() is True", "assert works() == 'x\\n'", isolate=True)
     assert [r.score for r in result[1:]] == [1, 1]
@@ -484,9 +504,37 @@ def test_memory_and_namespaces_beyond_the_limits_cannot_be_had(grade, sandboxed,
 def test_what_submissions_share_is_read_only_whoever_runs_the_grader(grade, sandboxed):
     code = """
         import os
-        def writable(): return [f for f in ("/", "/dev", "/dev/shm", "/course", "/etc", "/usr") if not os.statvfs(f).f_flag & os.ST_RDONLY]
+        def writable(): return [f for f in ("/", "/dev", "/course", "/etc", "/usr") if not os.statvfs(f).f_flag & os.ST_RDONLY]
     """
     assert grade(code, "assert writable() == []", isolate=True)[1].message == ""
+
+
+def test_terminals_and_semaphores_are_each_submissions_own(grade, sandboxed):
+    """As `!ls`, `%cd` and pools of processes need them."""
+    code = """
+        import contextlib, multiprocessing, os, stat
+        def leave():
+            open("/dev/shm/left", "w").close()
+            for path in ("/dev/pts", "/dev/pts/ptmx"):
+                with contextlib.suppress(OSError): os.chmod(path, 0o700)
+        def left(): return [os.listdir("/dev/shm"), *(oct(stat.S_IMODE(os.stat(path).st_mode)) for path in ("/dev/pts", "/dev/pts/ptmx"))]
+        def pool():
+            with multiprocessing.get_context("fork").Pool(2) as both: return both.map(abs, [-1, 2])
+        """
+    assert grade(code, "before = left()\nleave()", isolate=True)[1].message == ""
+    results = grade(code, "assert left() == [[], '0o755', '0o666']", "assert pool() == [1, 2]", isolate=True)
+    assert [result.message for result in results[1:]] == ["", ""]
+    results = grade("%cd ..\n%cd -\nlisted = !ls -d /usr\ndef f(): return list(listed)", "assert f() == ['/usr']")
+    assert results[0].message == results[1].message == ""
+
+
+def test_what_processes_share_counts_once(runner, isolate):
+    """Eight copies of one that holds a third of the memory."""
+    code = "import os, time\nheld = bytearray(b'x') * (100 << 20)\nchildren = []\nfor _ in range(8):\n    children.append(os.fork())\n"
+    code += "    if children[-1] == 0:\n        time.sleep(1.5)\n        os._exit(0)\nfor child in children: os.waitpid(child, 0)"
+    limits = Limits(memory=300 << 20)
+    results = runner.run(Plan([Cell("a", "run", code), SETUP, TESTS[0]], limits=limits, isolate=isolate))
+    assert [result.message for result in results] == ["", "", ""]
 
 
 def test_nothing_of_one_submissions_network_is_left_for_the_next(grade, sandboxed):
@@ -681,12 +729,14 @@ def test_a_process_that_the_machine_killed_costs_no_points(sandboxed, monkeypatc
     from autograder.sandbox import Sandbox
 
     sandbox, killed = Sandbox(), []
+    sandbox.wait()
+    template = sandbox.family()
     side = remote.Student if victim == "cell" else remote.Session
     ask = side._request
 
     def kill_first(self, message, *rest):
         if message[0] == kind and not killed:
-            killed.extend(pid for pid in sandbox._resident() if pid not in sandbox.base)
+            killed.extend(sandbox.family() - template)
             os.kill(max(killed), signal.SIGKILL)  # the youngest: the test's own process, or the only one
         return ask(self, message, *rest)
 
@@ -737,9 +787,9 @@ def test_the_template_stays_closed_to_students(sandboxed):
     sandbox = Sandbox()
     sandbox.wait()
     try:
-        before = {pid: os.stat(f"/proc/{pid}/mem").st_uid for pid in sandbox.base}
+        before = {pid: os.stat(f"/proc/{pid}/mem").st_uid for pid in sandbox.family()}
         run(Plan([SETUP, *TESTS], limits=LIMITS), sandbox)
-        assert {pid: os.stat(f"/proc/{pid}/mem").st_uid for pid in sandbox.base} == before
+        assert {pid: os.stat(f"/proc/{pid}/mem").st_uid for pid in before} == before
     finally:
         sandbox.close()
 

@@ -117,6 +117,23 @@ SUBMISSIONS = [
         "",
     ),
     cell(
+        "memory-of-small-children",
+        "fill the memory with programs that are each smaller than Python with its libraries",
+        "import subprocess, sys, time\nhold = 'import time; held = bytearray(b\\'x\\') * (45 << 20); time.sleep(9)'\n"
+        "children = [subprocess.Popen([sys.executable, '-S', '-E', '-c', hold]) for _ in range(24)]\ntime.sleep(9)",
+        "memory",
+    ),
+    cell(
+        "memory-in-sockets",
+        "fill the memory with what lies in sockets",
+        NAME_ME
+        + "import socket\ndef fill():\n    held = []\n    try:\n        while True:\n            held += socket.socketpair()\n"
+        "            for s in held[-2:]:\n                s.setblocking(False)\n                s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 30)\n"
+        "                try:\n                    while True: s.send(bytes(65536))\n                except BlockingIOError: pass\n"
+        "    except OSError: time.sleep(9)\nfor _ in range(14):\n    if os.fork() == 0: fill()\ntime.sleep(9)",
+        "memory",
+    ),
+    cell(
         "disk",
         "fill the disk",
         "try:\n    for i in range(100):\n        with open(f'big{i}', 'wb') as f:\n            for _ in range(100): f.write(b'x' * 10**6)\n"

@@ -124,7 +124,6 @@ SUBMISSIONS = [
             "/course/cnnlib/x.py",
             "/proc/sys/kernel/core_pattern",
             "/proc/1/oom_score_adj",
-            "/dev/shm/x",
             "/x",
             mode="w",
         ),
