@@ -732,6 +732,14 @@ def test_what_is_withheld_fails_at_home_as_in_grading(monkeypatch):
     check.function(students["by its package"], students["by its module"], cases, name="layer")
 
 
+@pytest.mark.parametrize(("file", "tells"), [("<test hidden>", False), ("<ipython-input-3-1f>", True)])
+def test_a_line_of_a_function_of_the_check_itself_is_not_told(file, tells):
+    names = {}
+    exec(compile("def secret(x): return x[1]", file, "exec"), names)
+    says = message(names["secret"], lambda x: x, [(np.ones(1),)], "out", name="layer")
+    assert "layer raised IndexError" in says and ("In secret, line 1" in says) == tells
+
+
 def test_an_interrupted_function_is_told_where_it_was():
     def student(x):
         while True:

@@ -68,7 +68,8 @@ check.function(scale_forward, lambda x, w: (x * w, None), [(azurite, azurite + 1
 def instructors_own(dout, x, w):
     return dout * w, dout * x
 def backward(dout, x, w):
-    return scale_backward(dout, scale_forward(x, w)[1])
+    azurite_cache = scale_forward(x, w)[1]
+    return scale_backward(dout, azurite_cache)
 check.function(backward, instructors_own, [(azurite - 2, azurite, azurite + 1)], returns="dx, dw")
 ### END HIDDEN TESTS
 """,

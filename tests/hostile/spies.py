@@ -173,4 +173,11 @@ def look():
         loses=("relu",),
         says="Your code raised",
     ),
+    Submission(
+        "breaks-off-inside",
+        "make a line of a test fail, and read it",
+        scale="calls = []\ndef scale_forward(x, w):\n    calls.append(1)\n    return (w * x, (x, w)) if len(calls) < 2 else 3",
+        loses=("scale",),
+        says="backward raised TypeError",
+    ),
 ]
