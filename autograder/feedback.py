@@ -122,4 +122,5 @@ def configure(c):
         "strip_files_prefix": _as_it_is,
         "coded": coded,
         "coloured": coloured,
-    }  # all markdown on nbgrader's pages
+        "highlight_code": coloured,
+    }  # all markdown and code on nbgrader's pages

@@ -16,7 +16,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-CELL_SECONDS, PAGE_SECONDS = 5, 20  # of work on the prose of one cell, and of one page
+CELL_SECONDS, PAGE_SECONDS = 5, 20  # of work on the text of one cell, and of one page
 PROSE_CHARS = 200_000  # of one cell; longer ones are shown as they are
 KEPT_CHARS = 5_000  # of one cell; what is made of shorter ones is kept for the next page
 
@@ -53,15 +53,6 @@ _FORMATTER = HtmlFormatter()
 COLOURS = _FORMATTER.get_style_defs(".highlight")
 
 
-def coloured(code: str) -> str:
-    """Python as HTML, with classes for which `COLOURS` has the colours.
-
-    >>> coloured("return 1")
-    '<div class="highlight"><pre><span></span><span class="k">return</span> <span class="mi">1</span>\\n</pre></div>\\n'
-    """
-    return (_kept_code if len(code) < KEPT_CHARS else _coloured)(code)
-
-
 def _coloured(code):
     return highlight(code or " ", _lexer(), _FORMATTER)
 
@@ -79,12 +70,13 @@ _ATTRIBUTES += " columnalign rowspacing columnspacing displaystyle scriptlevel a
 
 
 def _allowed(tag, name, value):
-    if name == "href":  # browsers leave out blanks and control characters in front of the colon
-        return not re.sub(r"[\x00-\x20\x7f-\xa0]", "", value).lower().startswith("data")
-    if name == "src":  # nothing that a page would fetch from elsewhere
-        return (
-            tag == "img" and re.fullmatch(r"data:image/(png|jpeg|gif);.*|[\w.-][\w./ -]*", value, re.DOTALL) is not None
-        )
+    if (
+        name == "href"
+    ):  # elsewhere, or on this page: a place of the server's that shows it might be a command, as /logout is
+        return tag == "a" and re.match(r"https?://|mailto:|#", value, re.IGNORECASE) is not None
+    if name == "src":  # nothing that a page would fetch from elsewhere, or from outside of its folder
+        beside = re.fullmatch(r"[\w.-][\w./ -]*", value) and ".." not in value
+        return tag == "img" and bool(beside or re.match(r"data:image/(png|jpeg|gif);", value))
     if name == "class":  # of coloured code; others are the page's own
         return all(re.fullmatch(r"highlight|hl-\w+|[a-z][a-z0-9]{0,2}", word) for word in value.split())
     return name in _ATTRIBUTES.split()
@@ -138,17 +130,32 @@ _kept_prose = functools.lru_cache(500)(_made)
 _kept_code = functools.lru_cache(100)(_coloured)  # of which HTML is ten times as long
 
 
+def _in_time(context, text, make):
+    """What `make` makes of the text of a cell; where that takes too long, for it or for its page, the text as it is."""
+    page = context.get("resources", {})
+    started, left = time.process_time(), page.get("markup_seconds", PAGE_SECONDS)
+    try:
+        with _within(min(left, CELL_SECONDS)):
+            return make(text)
+    except (_TooLong, RecursionError, ValueError):
+        return f'<div class="highlight"><pre>{html.escape(text)}</pre></div>'
+    finally:
+        page["markup_seconds"] = left - (time.process_time() - started)
+
+
 @pass_context
 def prose(context, text: str) -> str:
-    """A markdown cell as HTML. Where that takes too long, as with ten thousand open brackets, its text stands there as it is."""
-    page = context.get("resources", {})
-    started, left = time.process_time(), page.get("prose_seconds", PAGE_SECONDS)
-    try:
-        if len(text) > PROSE_CHARS:
-            raise _TooLong
-        with _within(min(left, CELL_SECONDS)):
-            return _kept_prose(text) if len(text) < KEPT_CHARS else _made(text)
-    except (_TooLong, RecursionError, ValueError):
+    """A markdown cell as HTML; what would take too long, as ten thousand open brackets, stands there as text."""
+    if len(text) > PROSE_CHARS:
         return f"<pre>{html.escape(text)}</pre>"
-    finally:
-        page["prose_seconds"] = left - (time.process_time() - started)
+    return _in_time(context, text, _kept_prose if len(text) < KEPT_CHARS else _made)
+
+
+@pass_context
+def coloured(context, code: str, metadata=None) -> str:
+    """Python as HTML, with classes for which `COLOURS` has the colours; what would take too long, as many empty lines, without.
+
+    >>> coloured({}, "return 1")
+    '<div class="highlight"><pre><span></span><span class="k">return</span> <span class="mi">1</span>\\n</pre></div>\\n'
+    """
+    return _in_time(context, code, _kept_code if len(code) < KEPT_CHARS else _coloured)

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from traitlets.config import Config
 
-from autograder import execute, mistakes, pages
+from autograder import execute, markup, mistakes, pages
 
 KNOWN = next(iter(mistakes.known("conv2d_backward")))
 
@@ -132,3 +132,30 @@ def test_a_students_own_cells_are_shown_as_such_and_name_nothing():
     assert "<title>Two</title>" in made and "A cell of your own" in made
     assert made.count('id="cell-t"') == 1 and made.count('class="total"') == 1
     assert "no heading</h2>" not in made
+
+
+# ---- what would take too long, or lead away
+
+
+@pytest.mark.parametrize(
+    "text", ["1" + "\n " * 100_000 + "\n1", "a." * 200_000, "match" + " " * 200_000, "(" * 200_000]
+)
+def test_colours_that_take_too_long_are_left_out(monkeypatch, text):
+    """Pygments reads each line's end again for every line that is empty."""
+    monkeypatch.setattr(markup, "CELL_SECONDS", 0.5)
+    page = {}
+    html = markup.coloured({"resources": page}, text)
+    assert re.sub(r"<[^>]*>", "", html).strip() == text.strip() and page["markup_seconds"] < markup.PAGE_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("source", "stays"),
+    [
+        ("![x](../../../logout)", False), ("![x](/logout)", False), ("![x](a/../../logout)", False), ("![x](plots/a.png)", True),
+        ("[x](/logout)", False), ("[x](../logout)", False), ("[x](//evil.example)", False), ("[x](#there)", True),
+        ("[x](https://example.org/a)", True), ("[x](mailto:a@example.org)", True), ("$\\href{https://evil.example}{x}$", False),
+    ],
+)  # fmt: skip
+def test_no_picture_or_link_is_a_command_to_the_server_that_shows_it(source, stays):
+    html = markup.prose({}, source)
+    assert bool(re.search("(src|href)=", html)) == stays, html
