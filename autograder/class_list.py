@@ -19,6 +19,7 @@ def load(gradebook, students: People, collected=()) -> People:
     known |= {id_: Row(id=id_) for id_ in collected if id_ not in known}
     people = {id_: _student(row, others) for id_, row in known.items()}
     students = students.known_as({id_: {row.email, *_every(others, id_)} for id_, row in known.items()}, people)
+    students = students.named_as(people)
     if otherwise := known_otherwise(students, people):
         raise Problem(
             f"Nothing was collected: {many(len(otherwise), 'student')} of the roster may be known by another id, in the gradebook or in "
@@ -28,8 +29,8 @@ def load(gradebook, students: People, collected=()) -> People:
     if somebody := somebody_else(students, people):
         raise Problem(
             f"Nothing was collected: {many(len(somebody), 'id')} of the roster may be that of somebody else in the gradebook: "
-            f"{some(somebody, 5)}. Mend the roster; or where it is one person of a new name, first say so: "
-            "`nbgrader db student add ID --first-name NAME --last-name NAME`."
+            f"{some(somebody, 5)}. Mend the roster; or where the gradebook is wrong, or somebody has a new name, first say so: "
+            "`nbgrader db student add ID --first-name NAME --last-name NAME --email ADDRESS`."
         )
     for student in students.students:
         row = known.setdefault(student.id, Row(id=student.id))

@@ -17,10 +17,10 @@ from rich.console import Console
 
 from autograder import archive, class_list, intake, lms, overlay, people, roster
 from autograder.archive import Refused, plain
-from autograder.collected import SENTENCE_CHARS, STATES, Found, read, record
+from autograder.collected import SENTENCE_CHARS, STATES, read, record
 from autograder.lms import Attempt
 from autograder.problem import Problem
-from autograder.settling import Settling, plain_key, submitted
+from autograder.settling import Settling, origin_of, plain_key, submitted
 from autograder.staging import Staging, free
 from autograder.store import Store, alone
 
@@ -83,14 +83,15 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
             extensions = _extensions(gradebook, lesson)
             everybody = [row.id for row in gradebook.db.query(Row)] if len(students) else []
         place.mkdir(parents=True, exist_ok=True)
-        for left in place.glob(".staging-*"):  # of a run that was killed
+        killed = [*place.glob(".staging-*")]
+        for left in killed:
             shutil.rmtree(left)
         for left in [*place.glob(".new-*"), *place.parent.glob(".new-*")]:
             left.unlink()
         with tempfile.TemporaryDirectory(prefix=".staging-", dir=place) as folder:
             notebooks = {path.name for path in released.glob("*.ipynb")}
             staging = Staging(Path(folder), lesson, notebooks, overlay.labels(released.parent))
-            settling = Settling(output, lesson, deadline, extensions, recorded, staging)
+            settling = Settling(output, lesson, deadline, extensions, recorded, staging, bool(killed))
             reading = _Reading(lesson, notebooks, zone, students, staging, settling, recorded)
             for source in sources:
                 reading.read(Path(source), form)
@@ -191,17 +192,20 @@ class _Reading:
                 if not attempts and not left and not refused:
                     raise Problem(f"{source} is empty; give the folder or zip that holds the submissions.")
                 of_list = self.students.students if self.students.numbers_of in ("", found) else []
-                times = {student.id: student.submitted for student in of_list}
+                times = {student.id: (student.submitted, student.said) for student in of_list}
                 for attempt in sorted(attempts, key=lambda attempt: -attempt.order):
-                    attempt.source = source.name
-                    self.seen.add(f"{source.name}/{attempt.key}")
+                    attempt.source = str(source)
+                    self.seen.add((attempt.source, origin_of(attempt)))
                     who = self._who(attempt)[0]
                     if attempt.submitted is None:
-                        attempt.submitted = times.pop(who, None)  # a list tells the time of the last
+                        attempt.submitted, attempt.said = times.pop(
+                            who, (None, "")
+                        )  # a list tells the time of the last
                     if attempt.lms_id:
                         self.called.setdefault((who, attempt.form), set()).add(attempt.lms_id)
                 for attempt in attempts:
-                    self._take(attempt)
+                    for part in self.settling.parts(attempt):
+                        self._take(part)
         except Refused as problem:
             raise Problem(f"{source} was not unpacked: {problem}") from None
 
@@ -216,19 +220,8 @@ class _Reading:
                 attempts[about.key].note = f"{note} {Path(name).name}: {why}".strip()
             return
         student = self._student(about)[0]
-        sentence = f"{Path(name).name}: {why}"
-        self.settling.lines.append(
-            Found(
-                student or "",
-                "unreadable",
-                origin=f"{source.name}/{name}",
-                form=form,
-                lms_id=about.lms_id,
-                key=about.key,
-                sentence=sentence,
-                **self.settling.now,
-            )
-        )
+        about.source = str(source)
+        self.settling.line(student or "", "unreadable", about, f"{Path(name).name}: {why}", file=name)
 
     def _stray(self, source, entry, form):
         """A notebook whose name does not follow the export's; an index page or a list of grades is none."""
@@ -242,16 +235,7 @@ class _Reading:
             )
             sentence += "or all of it so, where all are files and folders with students' names."
             kept = self._keep(entry, "unknown")
-            self.settling.lines.append(
-                Found(
-                    "",
-                    "unknown",
-                    origin=f"{source.name}/{entry.path}",
-                    form=form,
-                    sentence=sentence + kept,
-                    **self.settling.now,
-                )
-            )
+            self.settling.line("", "unknown", Attempt(form, "", source=str(source)), sentence + kept, file=entry.path)
 
     def _keep(self, entry, state):
         target = self.settling.aside / state / archive.short_path(entry.path)
@@ -294,11 +278,10 @@ class _Reading:
         student = student or self.settling.owner(staged)
         if student is None:
             kept = self.settling.move_aside(staged, "unknown", plain_key(attempt))
-            self.settling.line("", "unknown", staged, f"{why} It is kept in {kept}.")
+            self.settling.line("", "unknown", attempt, f"{why} It is kept in {kept}.", staged.digest[:12])
         elif staged.why_not:
             kept = self.settling.move_aside(staged, "unreadable", student) if any(staged.folder.iterdir()) else ""
-            self.settling.line(
-                student, "unreadable", staged, staged.why_not + (f" It is kept in {kept}." if kept else "")
-            )
+            why = staged.why_not + (f" It is kept in {kept}." if kept else "")
+            self.settling.line(student, "unreadable", attempt, why, staged.digest[:12])
         else:
             self.settling.add(student, staged)

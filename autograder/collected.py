@@ -43,9 +43,11 @@ class Found:
     key: str = ""  # how the system named this submission: needed to give feedback back
     sentence: str = ""
     told: str = ""  # UTC: the time of this hand-in, as the system tells it; `submitted` is what counts of that work
+    said: str = ""  # the same, as it was written
     work: str = ""  # the same where the files are the same
     run: int = 0  # the collection that brought it; later ones are larger
     seen: int = 0  # the last one in which it was
+    source: str = ""  # the export, that it was in
 
     @property
     def counts(self) -> bool:
@@ -55,21 +57,15 @@ class Found:
 def record(output: Path, lesson: str, lines: list[Found], students, seen=()) -> list[Found]:
     """Keep the lines, and write the CSV; a student of `students` without any handed in nothing.
 
-    What is wrong stays wrong until it has been mended: seen again in its export (`seen`: the origins of this run) and not wrong
-    any more, or collected in another way since. Raises Problem, see `read`.
+    What is wrong stays wrong until it has been mended: its export was seen again (`seen`: the (source, origin) of this run) without it,
+    or other work of that student counts. Raises Problem, see `read`.
     """
     now, before = {_same(line) for line in lines}, read(output, lesson)
-    again = {
-        (_source(line), line.seen) for line in before if line.origin in seen
-    }  # exports of two sections may have one name
     taken = {line.student for line in lines if line.state == "taken"}
-    newest = {}
-    for line in lines:
-        if line.student and line.state not in WRONG:
-            newest[line.work] = max(line.run, newest.get(line.work, 0))
+    # another section's export may lie in the same place today
+    again = {(line.source, line.seen) for line in before if (line.source, line.origin) in seen}
     for line in before:
-        mended = (_source(line), line.seen) in again or line.student in taken
-        mended = mended or (line.work and newest.get(line.work, 0) > line.run)
+        mended = (line.source, line.seen) in again or line.student in taken
         if line.state == "duplicate" and line.student in taken and _same(line) not in now:
             kept = line.sentence.rpartition(" in ")[2]
             line.state, line.sentence = "older", f"Another one counts. It is kept in {kept}"
@@ -111,10 +107,6 @@ def read(output: Path, lesson: str) -> list[Found]:
 
 def _kept(output, lesson):
     return output / "collected" / lesson / "record.json"
-
-
-def _source(line):
-    return line.origin.partition("/")[0]
 
 
 def _same(line):

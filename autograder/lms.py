@@ -26,6 +26,7 @@ _CANVAS = re.compile(
 )
 _CANVAS_TEXT = re.compile(r"(?P<name>.+?)_(?:LATE_)?(?P<id>\d+)_(?:text|link)\.html")
 _BRIGHTSPACE = re.compile(r"(?P<id>\d+)-\d+\s+-\s+(?P<name>.+)\s+-\s+(?P<time>[^-]*\d{3,4}.*)")
+DAY_OR_MONTH = re.compile(r"\s*(\d{1,2})[/-](\d{1,2})[/-](?:\d{4}|\d{2})\b")
 _NUMBERED = re.compile(r"\s*\((\d{1,3})\)$")  # the copy of a file
 _COPY = re.compile(r"(?:\s*\(\d{1,3}\)|-\d{1,3})$")  # what browsers and Canvas put behind the name of a second one
 
@@ -40,11 +41,13 @@ class Attempt:
     lms_id: str = ""
     login: str = ""
     submitted: datetime | None = None  # UTC, without a zone, as nbgrader keeps it
+    said: str = ""  # the same, as it was written
     late: bool = False  # the system says so
     order: int = 0  # later ones are larger, where no time is told
     files: list[tuple[str, Entry]] = field(default_factory=list)
     note: str = ""
-    source: str = ""
+    source: str = ""  # the path of the export
+    inside: str = ""  # the name of an unknown submission's folder, which a person has put into the student's
     without_group: tuple[str, ...] = ()  # the name, where a group may stand before it
 
 
@@ -254,11 +257,13 @@ def time_of(text: str, zone: tzinfo, day_first: bool | None = None) -> datetime 
     >>> str(time_of("4.11.2026 10:36", UTC)), time_of("-", UTC) is None
     ('2026-11-04 10:36:00', True)
     """
-    text = re.sub(r"(?<!\d)(\d{1,2})(\d{2})(?=\s*[AaPp]\.?[Mm]|\s*$)(?<!\b20\d\d)", r"\1:\2", text.strip())
+    text = re.sub(r"(?<![\d.:])(\d{1,2})(\d{2})(?=\s*[AaPp]\.?[Mm]|\s*$)(?<!\b20\d\d)", r"\1:\2", text.strip())
     if sum(map(str.isdigit, text)) < 5:
         return None
-    either = re.match(r"(\d{1,2})/(?!\1/)(\d{1,2})/\d{4}", text)
-    if either and day_first is None and max(map(int, either.groups())) <= 12:
+    if re.match(r"\s*\d{1,2}-\d{1,2}-\d\d\b", text):
+        raise ValueError("the year has two digits")
+    either = DAY_OR_MONTH.match(text)
+    if either and day_first is None and either[1] != either[2] and max(int(either[1]), int(either[2])) <= 12:
         raise ValueError("the day and the month may be one or the other")
     try:
         with warnings.catch_warnings(action="error", category=dateutil.parser.UnknownTimezoneWarning):

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import SequenceMatcher
@@ -27,7 +28,9 @@ class Student:
     email: str = ""
     lms_id: str = ""
     submitted: datetime | None = None
+    said: str = ""  # the same, as the list has it
     full: str = ""
+    ids: list[str] = field(default_factory=list)  # in all columns of the list that hold ids
     others: set[str] = field(default_factory=set)  # other ids by which the list knows them
     guessed: bool = False  # where the last name begins: the list has the name in one, without a comma
     sis_user: str = ""  # Canvas's two ids of a school's own
@@ -80,9 +83,8 @@ class People:
         """Whether the numbers of an export are those of this list: where most are those of whom they name. None: nothing tells."""
         if attempts and attempts[0].form == self.numbers_of:
             return True
-        of_list = [
-            named[0].lms_id == a.lms_id for a in attempts if (named := self._named(a)) and named[0].lms_id and a.lms_id
-        ]
+        numbers = [(a.lms_id, {one.lms_id for one in self._named(a)} - {""}) for a in attempts if a.lms_id]
+        of_list = [number in theirs for number, theirs in numbers if theirs]
         return 2 * sum(of_list) >= len(of_list) if of_list else None
 
     def of_another(self, attempts: list[Attempt]) -> bool:
@@ -149,7 +151,30 @@ class People:
                 taken.add(found)
                 student.others.add(student.id)
                 student.id = found
+        self._call_alike(known, taken)
         return People(self.students, self.lasting_ids, self.numbers_of)
+
+    def named_as(self, known: dict[str, Student]) -> "People":
+        """The same list with the names that are known, where it has none itself."""
+        for student in self.students:
+            if not student.names and student.id in known and not known[student.id].nameless:
+                person = known[student.id]
+                student.first_name, student.last_name, student.full = person.first_name, person.last_name, person.full
+        return People(self.students, self.lasting_ids, self.numbers_of)
+
+    def _call_alike(self, known, taken):
+        """Give new students their ids from the column that most of the known ones have theirs from."""
+        columns = [[student_id(id_.lstrip("#")) for id_ in student.ids] for student in self.students]
+        pairs = list(zip(self.students, columns, strict=True))
+        votes = Counter(
+            at for student, ids in pairs if student.id in known for at, id_ in enumerate(ids) if id_ == student.id
+        )
+        for at, _ in votes.most_common(1):
+            for student, ids in pairs:
+                if student.id not in known and at < len(ids) and ids[at] and ids[at] not in taken:
+                    taken.add(ids[at])
+                    student.others.add(student.id)
+                    student.id = ids[at]
 
 
 def _keys(student):
@@ -189,7 +214,20 @@ def somebody_else(students: People, known: dict[str, Student]) -> list[str]:
         same_email = emails.get(student.email.casefold()) and student.email.casefold() == person.email.casefold()
         if renamed or not (student.alike(person) or same_email):
             found.append(f"{student.id} ({student.name}, and {person.name} there)")
-    return found
+    return found + _shifted(students, known)
+
+
+def _shifted(students, known):
+    """Whose email is known as another's of the list, where that are more than two."""
+    owners = only_ones((person.email.casefold(), id_) for id_, person in known.items())
+    listed = {student.id for student in students.students}
+    whose = [(student, owners.get(student.email.casefold(), student.id)) for student in students.students]
+    found = [
+        f"{student.id} ({student.email}, which {id_} has there)"
+        for student, id_ in whose
+        if id_ in listed - {student.id}
+    ]
+    return found if len(found) > 2 else []
 
 
 def _by_name(people):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from autograder import tables
 from autograder.archive import plain
-from autograder.lms import time_of
+from autograder.lms import DAY_OR_MONTH, time_of
 from autograder.people import People, Student, student_id
 from autograder.problem import Problem
 
@@ -64,7 +64,8 @@ def read(path: Path, zone: tzinfo) -> People:
             continue
         student = _student(row, where)
         try:
-            student.submitted = time_of(row[at] if at < len(row) else "", zone, day_first)
+            student.said = row[at].strip() if at < len(row) else ""
+            student.submitted = time_of(student.said, zone, day_first)
         except ValueError as error:
             raise Problem(
                 f"The roster {path} has the time {plain(row[at])!r} in line {number}: {error}. Write it as 2026-11-21 10:36, "
@@ -88,7 +89,7 @@ def read(path: Path, zone: tzinfo) -> People:
 
 def _day_first(times):
     """Whether a column of times has the day in front of the month; None where no line tells."""
-    found = [re.match(r"\s*(\d{1,2})/(\d{1,2})/\d{4}", text) for text in times]
+    found = [DAY_OR_MONTH.match(text) for text in times]
     first = any(int(match[1]) > 12 for match in found if match)
     second = any(int(match[2]) > 12 for match in found if match)
     return first if first != second else None
@@ -112,7 +113,7 @@ def _student(row, where):
     guessed = bool(name) and not (first or last) and "," not in name
     if name and not (first or last):
         first, last = _split(name)
-    others = {plain(tables.unmarked(row[p].strip())) for p in where["id"] if p < len(row) and row[p].strip()}
+    ids = [plain(tables.unmarked(row[place].strip())) if place < len(row) else "" for place in where["id"]]
     email, own = get("email"), get("id").lstrip("#")
     lms_id = get("lms_id")
     if number := re.fullmatch(r"\D*(\d+)", lms_id):  # Moodle writes `Participant 123456`
@@ -124,12 +125,12 @@ def _student(row, where):
         last,
         email,
         lms_id,
-        None,
-        name,
-        others | {o.lstrip("#") for o in others},
-        guessed,
-        get("sis_user"),
-        get("sis_login"),
+        full=name,
+        ids=ids,
+        others={*ids, *(id_.lstrip("#") for id_ in ids)} - {""},
+        guessed=guessed,
+        sis_user=get("sis_user"),
+        sis_login=get("sis_login"),
     )
 
 

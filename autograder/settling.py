@@ -18,21 +18,26 @@ from autograder.people import student_id
 from autograder.staging import Staged, Staging, digest, free
 from autograder.wording import lateness
 
-HALF_HOUR, ZONES = timedelta(minutes=30), timedelta(hours=14)  # by which times of two zones differ, at most
 BY_HAND = "submitted/"
-TIMED = "brightspace", "exchange"  # the names of these hold the time
 
 
 class Settling:
-    """Of one lesson. `lines` says what became of every attempt, of this run and of earlier ones."""
+    """Of one lesson. `lines` says what became of every attempt, of this run and of earlier ones.
 
-    def __init__(self, output: Path, lesson: str, deadline, extensions: dict, before: list[Found], staging: Staging):
+    killed: whether the run before was, so that a student's work may lie aside that should be in `submitted/`.
+    """
+
+    def __init__(
+        self, output: Path, lesson: str, deadline, extensions, before: list[Found], staging: Staging, killed=False
+    ):
         self.output, self.lesson, self.deadline, self.extensions = output, lesson, deadline, extensions
-        self.aside, self.lines, self.staging = output / "collected" / lesson, [], staging
+        self.aside, self.lines, self.staging, self.killed = output / "collected" / lesson, [], staging, killed
         self.attempts, self.changed = {}, set()  # by student; whose work or time is not what it was
         self.numbers = {}  # {(form, number): whose the roster says that it is}
         self.run = 2 + max((line.seen for line in before), default=0)
-        self.now = {"run": self.run, "seen": self.run}
+        self.kept = {
+            plain_key(line) for line in before if line.work and line.form != "folder"
+        }  # names of folders of ours
         self.history, self.unknown, self.owners, self.duplicates = {}, {}, {}, {}
         for line in before:
             if line.work and line.state in (*COUNTS, "older"):
@@ -41,7 +46,7 @@ class Settling:
             elif line.state == "duplicate":
                 self.duplicates[line.student, line.form, line.key, line.work] = line.run
             elif line.work and line.state == "unknown":
-                self.unknown.setdefault(line.work, []).append(line)
+                self.unknown[plain_key(line), line.work] = line
 
     def add(self, student: str, staged: Staged) -> None:
         """One more attempt of a student's."""
@@ -53,6 +58,19 @@ class Settling:
         said = [another for another in all_ if another]
         return said if len(said) > 2 and 2 * len(said) > len(all_) else []
 
+    def parts(self, attempt: Attempt) -> list[Attempt]:
+        """The hand-ins in a student's folder: those of unknown submissions' folders, where a person has put them there; else one."""
+        tops = {}
+        for rest, entry in attempt.files:
+            top, slash, inner = rest.partition("/")
+            tops.setdefault(top if slash else "", []).append((inner, entry))
+        inside = {top: student_id(re.sub(r" \(\d+\)$", "", top)) for top in tops}
+        if attempt.form != "folder" or not tops or not self.kept.issuperset(inside.values()):
+            return [attempt]
+        return [
+            replace(attempt, key=f"{attempt.key}/{top}", files=files, inside=inside[top]) for top, files in tops.items()
+        ]
+
     def owner(self, staged: Staged) -> str | None:
         """Whose it was when it was collected before, under the same name in the same system."""
         return self.owners.get((staged.attempt.form, _plain(staged.attempt), staged.digest[:12]))
@@ -61,15 +79,15 @@ class Settling:
         """Put what counts of each student into `submitted/`, all else aside; all lines."""
         for folder in submitted(self.output, self.lesson):
             stamps.follow(folder, self.deadline)
-        self.zones = self._other_zone()
-        for student, staged in sorted(self.attempts.items()):
-            self._settle(student, staged)
         there = {path.parent.name for path in submitted(self.output, self.lesson) if _is_own(path)}
-        for student in sorted((self.history.keys() | there) - self.attempts.keys()):
-            self._stays(student)
+        for student in sorted(self.history.keys() | there | self.attempts.keys()):
+            if student in self.attempts or self._of_others(student):
+                self._settle(student, self.attempts.get(student, []))
+            else:
+                self._stays(student)
         return self.lines
 
-    # ---- a student with new attempts
+    # ---- a student with new attempts, or with work that is another's by now
 
     def _settle(self, student, new):
         folder, history = self._folder(student), self._history(student)
@@ -85,15 +103,18 @@ class Settling:
         history = [line for line in history if line.origin != BY_HAND or line.work not in handed_in]
         best, history, by_line = self._best(student, history, by_line, places)
         if best is None:
+            if lying in self._of_others(student):
+                self._move(folder, f"older/{student}/{self._name(folder, lying)}")
+                self.changed.add(student)
             self.lines += history
             return
-        if best.work != lying:
-            self._put(student, best.work, places, lying)
         when = self._time([line for line in history if line.work == best.work])
         if self.deadline is None and stamps.late_by_unknown(when) and stamps.late_by_unknown(before):
             when = before
-        if stamps.read(folder) != when:
-            stamps.write(folder, when)
+        if stamps.read(places[best.work]) != when:
+            stamps.write(places[best.work], when)
+        if best.work != lying:
+            self._put(student, best.work, places, lying)
         if best.work != lying or when != before:
             self.changed.add(student)
         for line, staged in by_line:
@@ -146,6 +167,8 @@ class Settling:
         same_time = left == when or (stamps.late_by_unknown(left) and stamps.late_by_unknown(when))
         if not lying or (counted and counted.work == lying and same_time):
             return
+        if when is None and of_it and counted and counted.work != lying:
+            when = left  # of files alone, that were put there again
         base = max(of_it, key=lambda line: line.run, default=counted) or Found(student, "unchanged")
         key = base.key if stamps.late_by_unknown(when) else _plain(base)
         now = {"work": lying, "run": self.run - 1, "seen": self.run, "told": shown(when), "origin": BY_HAND, "key": key}
@@ -158,48 +181,21 @@ class Settling:
     def _told(self, student, history, staged):
         """The hand-in that an attempt is; a known one is told anew, as where Canvas takes back that it was late, or in another zone."""
         attempt, work = staged.attempt, staged.digest[:12]
-        origin = f"{attempt.source}/{attempt.key}" if attempt.source else attempt.key
-        same = [
-            line
-            for line in history
-            if (line.form, _plain(line), line.work) == (attempt.form, _plain(attempt), work) and line.origin != BY_HAND
-        ]
-        line = next((line for line in same if self._is_that(line, attempt)), None)
-        if line is None and attempt.form == "folder" and len(known := self.unknown.get(work, ())) == 1:
-            line = replace(known[0], student=student, state="older", run=self.run)  # a person has said whose that is
-            history.append(line)
-        elif line is None:
+        for line in history:
+            if line.work == work and line.origin != BY_HAND and _is_that(line, attempt):
+                break
+        else:
             run = self.duplicates.get((student, attempt.form, attempt.key, work), self.run)
             line = Found(student, "older", run=run, form=attempt.form, work=work)
+            if known := self.unknown.get((attempt.inside, work)):  # a person has said whose that is
+                line = replace(known, student=student, state="older", run=self.run)
             history.append(line)
         if line.form == attempt.form:
-            line.origin, line.key, line.lms_id = origin, attempt.key, attempt.lms_id
+            line.origin, line.key, line.lms_id = origin_of(attempt), attempt.key, attempt.lms_id
         if attempt.submitted:
-            line.told = shown(attempt.submitted)
-        line.seen = self.run
+            line.told, line.said = shown(attempt.submitted), attempt.said
+        line.seen, line.source = self.run, attempt.source
         return line
-
-    def _is_that(self, line, attempt):
-        """Whether an attempt with the name and the work of a hand-in is that one: its time may be told in another zone."""
-        told = time_of(line)
-        if None in (told, attempt.submitted) or attempt.form in TIMED:
-            return True
-        return attempt.submitted - told in (timedelta(), self.zones.get(attempt.form))
-
-    def _other_zone(self):
-        """{form: by how much all times differ from what was told of the same work before}, where that is another time zone."""
-        apart = {}
-        for student, new in self.attempts.items():
-            told = {(line.form, line.key, line.work): time_of(line) for line in self.history.get(student, [])}
-            for attempt, work in ((staged.attempt, staged.digest[:12]) for staged in new):
-                before = told.get((attempt.form, attempt.key, work))
-                if before and attempt.submitted:
-                    apart.setdefault(attempt.form, []).append(attempt.submitted - before)
-        return {
-            form: each[0]
-            for form, each in apart.items()
-            if len(each) > 1 and len(set(each)) == 1 and abs(each[0]) <= ZONES and not each[0] % HALF_HOUR
-        }
 
     def _newest(self, history):
         """The newest of hand-ins; and the works of this run among which nothing tells which that is. (None, nothing) of none.
@@ -215,7 +211,8 @@ class Settling:
                 told, by_hand = time_of(line), line.origin == BY_HAND
                 late = stamps.behind(self.deadline) if self.deadline and _is_late(line) else top
                 # of two works with one time, the one that came last; a list may be told of other work than its own
-                ranks[id(line)] = (told, 0, first[line.work]) if told and not by_hand else (max(top, late), 1, run)
+                at_least = max(top, late, told or top)
+                ranks[id(line)] = (told, 0, first[line.work]) if told and not by_hand else (at_least, 1, run)
             top = max([top, *(ranks[id(line)][0] for line in these)])
         latest = datetime.min, 0, 0
         for line in sorted(filter(_of_canvas, history), key=_order):
@@ -246,6 +243,7 @@ class Settling:
 
     def _keep(self, student, line, folder):
         when = time_of(line)
+        stamps.write(folder, stamps.behind(self.deadline) if when is None and _is_late(line) else when)
         self._move(folder, f"older/{student}/{when:%Y-%m-%d_%H%M%S}" if when else f"older/{student}/{line.work[:8]}")
 
     @staticmethod
@@ -280,13 +278,20 @@ class Settling:
         line.state, line.late, line.submitted = "older", "", line.told
         line.sentence = "It is the same work as what counts."
         if line.work != best.work:
-            kept = next((k for k in (self.aside / "older" / line.student).glob("*") if _work(k) == line.work), None)
+            kept = self._aside(line)
             line.sentence = "A newer one counts." + (f" It is kept in {kept.relative_to(self.output)}." if kept else "")
+
+    def _aside(self, line):
+        """Where an older work of a student's is kept."""
+        return next((k for k in (self.aside / "older" / line.student).glob("*") if _work(k) == line.work), None)
 
     def _stays(self, student):
         """The lines of a student without new attempts, as they are now."""
         folder, lines = self._folder(student), self.history.get(student, [])
         counted = next((line for line in lines if line.counts), None)
+        if counted and self.killed and not folder.exists() and (kept := self._aside(counted)):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            kept.rename(folder)  # it was put aside, and what should have taken its place is lost
         if _is_own(folder):
             work, when = _work(folder), stamps.read(folder)
             if counted is None or counted.work != work:  # a person has put it there, or a run that was killed
@@ -295,6 +300,8 @@ class Settling:
                     counted.state, counted.late, counted.sentence = "older", "", "Other work was put into `submitted/`."
                 counted = next(line for line in lines if line.work == work)
                 counted.state, counted.sentence = "unchanged", ""
+                if when is None and (when := time_of(counted)):
+                    stamps.write(folder, when)
             counted.state = "zero" if counted.state == "zero" else "unchanged"
             counted.submitted, counted.late = shown(when), self._late(student, when)
         elif counted:
@@ -319,12 +326,12 @@ class Settling:
             return "Canvas says that it was late, and its time that it was not; the time counts."
         return ""
 
-    def line(self, student: str, state: str, staged: Staged, sentence: str) -> None:
-        """Say what became of an attempt that is nobody's, or cannot be graded."""
-        a = staged.attempt
-        origin = f"{a.source}/{a.key}" if a.source else a.key
-        said = a.form, a.lms_id, a.key, _capital(sentence), shown(a.submitted), staged.digest[:12], self.run, self.run
-        self.lines.append(Found(student, state, "", shown(a.submitted), origin, *said))
+    def line(self, student: str, state: str, attempt: Attempt, sentence: str, work: str = "", file: str = "") -> None:
+        """Say what became of an attempt, or of a file of it, that is nobody's or cannot be graded."""
+        names = {name: getattr(attempt, name) for name in ("form", "lms_id", "key", "said", "source")}
+        when = dict.fromkeys(("submitted", "told"), shown(attempt.submitted)) | {"run": self.run, "seen": self.run}
+        origin = origin_of(replace(attempt, key=file or attempt.key))
+        self.lines.append(Found(student, state, origin=origin, sentence=_capital(sentence), work=work, **names, **when))
 
     # ---- where things lie
 
@@ -333,13 +340,15 @@ class Settling:
 
     def move_aside(self, staged: Staged, state: str, name: str) -> Path:
         """Keep files in `collected/LESSON/STATE/NAME`, with a number where others lie there; the place."""
+        stamps.write(staged.folder, staged.attempt.submitted)
         staged.folder = self._move(staged.folder, f"{state}/{name}")
         return staged.folder.relative_to(self.output)
 
     def _move(self, folder, place):
         target = self.aside / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        alike = target.parent.glob("*" if place.startswith("older/") else f"{glob.escape(target.name)}*")
+        names = "*" if place.startswith("older/") else glob.escape(target.name)
+        alike = [*target.parent.glob(names), *target.parent.glob(f"{names} (*)")]
         work = digest(folder)
         if kept := next((kept for kept in alike if kept.is_dir() and digest(kept) == work), None):
             shutil.rmtree(folder)
@@ -353,6 +362,11 @@ class Settling:
 def submitted(output: Path, lesson: str):
     """The folders of all that were collected of a lesson so far."""
     return (output / "submitted").glob(f"[!.]*/{glob.escape(lesson)}")
+
+
+def origin_of(attempt: Attempt) -> str:
+    """The name of an attempt in its export, with that of the export."""
+    return f"{Path(attempt.source).name}/{attempt.key}" if attempt.source else attempt.key
 
 
 def plain_key(attempt):
@@ -375,6 +389,18 @@ def time_of(line: Found) -> datetime | None:
         return datetime.fromisoformat(line.told) if line.told else None
     except ValueError:
         return None
+
+
+def _is_that(line, attempt):
+    """Whether an attempt with the work of a hand-in is that one; its time may be read in another zone now."""
+    if attempt.inside:
+        return plain_key(line) == attempt.inside
+    same = (line.form, _plain(line)) == (attempt.form, _plain(attempt))
+    return same and (
+        "" in (line.told, shown(attempt.submitted))
+        or line.said == attempt.said
+        or line.told == shown(attempt.submitted)
+    )
 
 
 def _is_own(folder):

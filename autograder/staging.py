@@ -68,8 +68,9 @@ class Staging:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
                     raise
                 notes.append(f"{rest}: it cannot be written here ({error.strerror}); it was left out.")
-        if attempt.form == "nbgrader":
-            attempt.submitted = attempt.submitted or stamps.read(folder)
+        if attempt.form == "nbgrader" and not attempt.submitted:
+            attempt.submitted = stamps.read(folder)
+            attempt.said = str(attempt.submitted)
         if len(notes) > NOTES:
             notes = [*notes[:NOTES], f"And {len(notes) - NOTES:,} more of its files were left out."]
         return self.look(Staged(attempt, folder, "", notes=tuple(notes)))

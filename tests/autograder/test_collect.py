@@ -1267,13 +1267,41 @@ def test_whose_it_is_said_by_hand_keeps_its_time_and_is_remembered(course, colle
     )
     assert collect(export, "--due", "2026-11-20 23:59")[0] == 1
     assert sum(row["state"] == "unknown" for row in lines(course)) == 2
-    code, said = collect(
-        zipped(course / "f.zip", {f"ann/{FILE}": notebook("1"), f"ann2/{FILE}": notebook("2")}), "--form", "folder"
-    )
-    assert code == 0, said
-    assert [stamp(course, s) for s in ("ann", "ann2")] == ["2026-11-19 10:00:00 UTC", "2026-11-22 10:00:00 UTC"]
+    loose = zipped(course / "f.zip", {f"ann/{FILE}": notebook("1")})
+    assert collect(loose, "--form", "folder")[0] == 1 and stamp(course, "ann") is None
+    assert sum(row["state"] == "unknown" for row in lines(course)) == 2, "the same files may be those of two"
+    for student, n in (("ann", 1), ("ann2", 2)):
+        [kept] = (course / "collected" / LESSON / "unknown").glob(f"{n}-*")
+        shutil.copytree(kept, course / "said" / student / kept.name)
+    for _ in range(2):
+        code, said = collect(course / "said", "--form", "folder")
+        assert code == 0, said
+        assert [stamp(course, s) for s in ("ann", "ann2")] == ["2026-11-19 10:00:00 UTC", "2026-11-22 10:00:00 UTC"]
+        assert not [row for row in lines(course) if row["state"] == "unknown"]
     code, said = collect(export)
-    assert code == 0 and state(course) == {"ann": "unchanged", "ann2": "unchanged"}, said
+    assert code == 0 and [row["state"] for row in lines(course)] == ["unchanged", "unchanged", "older"], said
+
+
+@pytest.mark.parametrize("form", ["brightspace", "folder"])
+def test_the_same_files_of_somebody_else_say_nothing_of_an_unknown_one(course, collect, form):
+    """As of a pair, or where the template is handed in as it was."""
+    eve = zipped(course / "e.zip", {f"99-2 - Eve Adams - Nov 25, 2026 1000 AM/{FILE}": notebook("same")})
+    assert collect(eve, "--due", "2026-11-20 23:59")[0] == 1
+    [before] = [row for row in lines(course) if row["state"] == "unknown"]
+    name = {"brightspace": "11-2 - Ada Lovelace - Nov 19, 2026 1000 AM", "folder": "ada"}[form]
+    collect(zipped(course / "a.zip", {f"{name}/{FILE}": notebook("same")}), "--form", form)
+    [unknown, ada] = [row for row in lines(course) if row["state"] != "missing"][::-1]
+    assert unknown == before and (ada["student"], ada["state"], ada["late"], ada["form"]) == ("ada", "taken", "", form)
+
+
+def test_two_sections_collected_at_once_and_one_of_them_again(course, collect):
+    for section in ("one", "two"):
+        (course / section).mkdir()
+    one = zipped(course / "one" / "submissions.zip", {f"lovelaceada_11_8_{FILE}": notebook("ada")})
+    two = zipped(course / "two" / "submissions.zip", {f"evaadams_77_6_{FILE}": notebook("eva"), f"rayburnsbob_13_5_{FILE}": notebook("b")})  # fmt: skip
+    assert collect(one, two)[0] == 1
+    collect(one)
+    assert [row["state"] for row in lines(course)] == ["unchanged", "unchanged", "unknown", "missing"]
 
 
 def test_what_is_wrong_in_one_section_stays_whatever_the_other_one_brings(course, collect):
