@@ -184,6 +184,9 @@ class _Reading:
                     )
                 if len(self.students):  # another assignment of Moodle's numbers the same students otherwise
                     self.called = {of: numbers for of, numbers in self.called.items() if of[1] != "moodle"}
+                if any(self.students.knows(attempt.name) for attempt in attempts):
+                    for attempt in attempts:  # what looks like groups are names with a hyphen
+                        attempt.without_group = ()
                 by_key = {attempt.key: attempt for attempt in attempts}
                 for name, why in refused:
                     self._refused(source, name, why, found, by_key)

@@ -87,6 +87,10 @@ class People:
         of_list = [number in theirs for number, theirs in numbers if theirs]
         return 2 * sum(of_list) >= len(of_list) if of_list else None
 
+    def knows(self, name: str) -> bool:
+        """Whether somebody is called so."""
+        return bool(name) and ("name", squeezed(name)) in self._by
+
     def of_another(self, attempts: list[Attempt]) -> bool:
         """Whether it numbers the students of another assignment, as Moodle does that."""
         known = [("lms", attempt.lms_id) in self._by for attempt in attempts]

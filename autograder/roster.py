@@ -37,9 +37,9 @@ COLUMNS = {
 def read(path: Path, zone: tzinfo) -> People:
     """The roster of a CSV file. Raises Problem with the line where a student has no id, or one that another has too."""
     rows = tables.read(path)
-    if not rows or len(rows[0]) < 1:
+    if not any(map(any, rows[:1])):
         raise Problem(
-            f"The roster {path} is empty; its first line names the columns, such as id,first_name,last_name,email."
+            f"The roster {path} has nothing in its first line, which names the columns, such as id,first_name,last_name,email."
         )
     heads = [_head(cell) for cell in rows[0]]
     canvas = "student" in heads and "id" in heads and any(head.startswith("sis") or head == "section" for head in heads)

@@ -16,7 +16,7 @@ from autograder.collected import COUNTS, Found
 from autograder.lms import Attempt, order_of
 from autograder.people import student_id
 from autograder.staging import Staged, Staging, digest, free
-from autograder.wording import lateness
+from autograder.wording import capital, lateness
 
 BY_HAND = "submitted/"
 
@@ -267,7 +267,7 @@ class Settling:
         if staged is None:  # it was put aside, and is the newest after all; or a person has put it there
             staged = self.staging.look(Staged(Attempt(line.form, line.key), self._folder(line.student), ""))
         reason = staged.unreadable and f"{staged.unreadable} It will be graded 0, with this note."
-        line.sentence = _capital(" ".join(filter(None, [reason, *staged.notes, self._late_note(line, when)])))
+        line.sentence = capital(" ".join(filter(None, [reason, *staged.notes, self._late_note(line, when)])))
         line.state = "zero" if staged.unreadable else state
         line.submitted, line.late = shown(when), self._late(line.student, when)
         unknown = self.aside / "unknown" / plain_key(line)
@@ -331,7 +331,7 @@ class Settling:
         names = {name: getattr(attempt, name) for name in ("form", "lms_id", "key", "said", "source")}
         when = dict.fromkeys(("submitted", "told"), shown(attempt.submitted)) | {"run": self.run, "seen": self.run}
         origin = origin_of(replace(attempt, key=file or attempt.key))
-        self.lines.append(Found(student, state, origin=origin, sentence=_capital(sentence), work=work, **names, **when))
+        self.lines.append(Found(student, state, origin=origin, sentence=capital(sentence), work=work, **names, **when))
 
     # ---- where things lie
 
@@ -371,11 +371,6 @@ def origin_of(attempt: Attempt) -> str:
 
 def plain_key(attempt):
     return student_id(re.sub(r"\.(ipynb|zip)$", "", attempt.key, flags=re.IGNORECASE)) or "unnamed"
-
-
-def _capital(sentence):
-    """With a capital letter, unless it begins with the name of a file."""
-    return sentence if "." in sentence.split(" ")[0] else sentence[:1].upper() + sentence[1:]
 
 
 def shown(when: datetime | None) -> str:

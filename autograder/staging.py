@@ -12,6 +12,7 @@ from pathlib import Path
 from autograder import archive, intake, lms, overlay, stamps
 from autograder.archive import Refused, plain
 from autograder.lms import Attempt
+from autograder.wording import capital, some
 
 SUBMISSION_BYTES = 50 << 20
 NOTES = 10  # on files of one submission
@@ -73,7 +74,16 @@ class Staging:
             attempt.said = str(attempt.submitted)
         if len(notes) > NOTES:
             notes = [*notes[:NOTES], f"And {len(notes) - NOTES:,} more of its files were left out."]
-        return self.look(Staged(attempt, folder, "", notes=tuple(notes)))
+        return self._called_right(self.look(Staged(attempt, folder, "", notes=tuple(notes))))
+
+    def _called_right(self, staged):
+        """With the name by which nbgrader finds the notebook, where there is one alone."""
+        found, right = [*staged.folder.rglob("*.ipynb")], staged.folder / f"{self.lesson}.ipynb"
+        if found and found != [right] and [path.parent for path in found] == [staged.folder] and not staged.another:
+            staged.notes += (f"Handed in as {plain(found[0].name)}.",)
+            found[0].rename(right)
+            staged.digest = digest(staged.folder)
+        return staged
 
     def _named(self, rest):
         """The lesson's own name for its notebook where only a copy's number stands behind it."""
@@ -85,13 +95,10 @@ class Staging:
         notebooks = sorted(staged.folder.rglob("*.ipynb"))
         if not notebooks:
             names = sorted(rest for rest, _ in staged.attempt.files)
-            has = (
-                f"only {', '.join(map(plain, names[:3]))}{' and more' if len(names) > 3 else ''}"
-                if names
-                else "no file"
-            )
-            reasons = " ".join(staged.notes)
-            staged.why_not = f"there is no notebook in it, {has}. {reasons}".strip()
+            has = f", only {some(list(map(plain, names)), 3)}" if names else ""
+            if any(name.lower().endswith(".ipynb") for name in names):
+                has = " that could be taken"
+            staged.why_not = " ".join([f"there is no notebook in it{has}.", *map(capital, staged.notes)])
             return staged
         mine = [path for path in notebooks if path.name in self.notebooks] or notebooks[:1]
         chosen, note = intake.choose(staged.folder, self.lesson) if self.lesson in self.labels else (None, "")
@@ -122,6 +129,11 @@ def _unzipped(files, notes):
             wrapped = len(tops) == 1 and all(len(e.parts) > 1 for e in found)
             out += [("/".join(e.parts[wrapped:]), e) for e in found]
             notes += [f"{name} in {rest}: {why}" for name, why in refused]
+            notes += [
+                f"{e.path} in {rest}: a zip within a zip is not opened."
+                for e in found
+                if e.path.lower().endswith(".zip")
+            ]
         except Refused as problem:
             notes.append(f"{rest}: {problem}")
     return out

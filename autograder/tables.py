@@ -33,8 +33,15 @@ def read(path: Path) -> "Table":
         raise Problem(f"{path} is no text in UTF-8; save it as CSV (UTF-8).")
     first = text.split("\n", 1)[0]
     delimiter, end = max(",;\t", key=first.count), "\r\n" if first.endswith("\r") else "\n"
+
+    def rows(strict):
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict))
+
     try:
-        return Table(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), encoding, delimiter, end)
+        found = rows(strict=False)
+        if found and "\n" in "".join(found[-1]):  # an open quotation mark takes in all that follows
+            rows(strict=True)
+        return Table(found, encoding, delimiter, end)
     except csv.Error as error:
         raise Problem(f"{path} is no CSV file: {error}.") from None
 

@@ -63,3 +63,8 @@ def lateness(seconds: float) -> str:
     if days:
         return f"{days} day{'s' * (days > 1)}" + (f" {hours} h" if hours else "")
     return (f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h") if hours else f"{minutes} min"
+
+
+def capital(sentence: str) -> str:
+    """With a capital letter, unless it begins with the name of a file."""
+    return sentence if "." in sentence.split(" ")[0] else sentence[:1].upper() + sentence[1:]

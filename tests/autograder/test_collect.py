@@ -7,7 +7,7 @@ import re
 import shutil
 import stat
 import zipfile
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
@@ -16,7 +16,7 @@ import pytest
 from nbgrader.api import Gradebook
 from traitlets.config import Config
 
-from autograder import cli, settling, stamps
+from autograder import cli, lms, settling, stamps
 from autograder import collect as collecting
 from autograder.execute import configure
 from autograder.late import LatePenalty
@@ -54,9 +54,8 @@ def course(tmp_path, monkeypatch, empty_gradebook):
 @pytest.fixture
 def collect(course, capsys):
     def run(*args, roster=True):
-        code = cli.main(
-            ["collect", LESSON, *map(str, args), *(["--roster", "roster.csv"] if roster else []), "--timezone", "UTC"]
-        )
+        zone = [] if "--timezone" in args else ["--timezone", "UTC"]
+        code = cli.main(["collect", LESSON, *map(str, args), *(["--roster", "roster.csv"] if roster else []), *zone])
         out, err = capsys.readouterr()
         return code, out + err
 
@@ -586,7 +585,10 @@ def test_names_in_old_and_strange_encodings(course, collect):
     code, said = collect(path)
     assert code == 0 and taken(course, "zoe") == "zoe", said
     names = [p.name for p in (course / "submitted" / "ada" / LESSON).iterdir()]
-    assert names == ["=cmd|calc.ipynb"]
+    assert (
+        names == [FILE]
+        and "Handed in as =cmd|calc.ipynb." in next(r for r in lines(course) if r["student"] == "ada")["sentence"]
+    )
     assert not any(cell[:1] in ("=", "@", "+") for row in lines(course) for cell in row.values())
 
 
@@ -606,7 +608,7 @@ def test_what_the_instructor_can_mend_is_one_sentence(course, collect, make, say
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "is empty"),
+        ("", "has nothing in its first line"),
         ("colour,size\nred,3\n", "no column that says who"),
         ("id,name\nada,Ada\nada,Bob\n", "'ada' twice, in the lines 2 and 3"),
         ("id,name\n,\n../..,\n", "without an id in line 3"),
@@ -1481,3 +1483,175 @@ def test_late_without_a_deadline_is_said_once(course, collect):
     Store(course / ".graded").set_collected(LESSON, set())
     collect(path)
     assert stamp(course, "ada") == first and not Store(course / ".graded").collected(LESSON)
+
+
+# ---- what a strict reader found
+
+
+ANNS = "Student,ID,SIS User ID,Section,Final\n" + '"Lovelace, Ada",11,ada,1,\n' + '"Lee, Ann",{},ann,1,\n{}'
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_work_that_is_another_ones_by_a_mended_roster_is_taken_away(course, collect, alone):
+    """A namesake joined late: what came under her number was given to the one Ann that the list had."""
+    files = {f"lovelaceada_11_1_{FILE}": notebook("ada"), f"leeann_12_2_{FILE}": notebook("anns")}
+    (course / "roster.csv").write_text("id,name\nada,Ada Lovelace\nann,Ann Lee\n")
+    collect(zipped(course / "c.zip", files))
+    assert taken(course, "ann") == "anns"
+    Store(course / ".graded").set_collected(LESSON, set())
+    (course / "roster.csv").write_text(ANNS.format(10, '"Lee, Ann",12,ann2,1,\n'))
+    if alone:
+        del files[f"lovelaceada_11_1_{FILE}"]
+    code, said = collect(zipped(course / "c.zip", files))
+    assert code == 0 and (taken(course, "ann"), taken(course, "ann2")) == (None, "anns"), said
+    assert Store(course / ".graded").collected(LESSON) == {"ann", "ann2"}
+    assert {row["student"] for row in lines(course) if row["state"] == "missing"} == {"ann"}
+    collect(course / "c.zip", roster=False)
+    assert (taken(course, "ann"), taken(course, "ann2")) == (None, "anns")
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("24 October 2026, 11:30 AM", "26 October 2026, 11:30 AM"),  # the clocks go back between them
+        ("24 October 2026, 11:30 AM",),
+    ],
+)
+def test_a_time_read_in_another_zone_is_the_same_hand_in(course, collect, times):
+    names = {"Ada Lovelace": "ada", "Zoë O'Neil": "zoe"}
+    rows = [f'{n},{name},{names[name]}@example.org,"{when}"' for n, (name, when) in enumerate(zip(names, times, strict=False), 901)]  # fmt: skip
+    (course / "sheet.csv").write_text(
+        "\n".join(["Identifier,Full name,Email address,Last modified (submission)", *rows])
+    )
+    files = {f"{name}_{n}_assignsubmission_file_/{FILE}": notebook(name) for n, name in enumerate(names, 901)}
+    collect(zipped(course / "m.zip", dict(list(files.items())[: len(times)])))
+
+    def sheet(zone):
+        return collect(course / "m.zip", "--roster", "sheet.csv", "--timezone", zone, roster=False)
+
+    sheet("Europe/Berlin")
+    assert stamp(course, "ada") == "2026-10-24 09:30:00 UTC"
+    _, said = sheet("America/New_York")
+    assert stamp(course, "ada") == "2026-10-24 15:30:00 UTC" and "older" not in said
+    if len(times) > 1:
+        assert stamp(course, "zoe") == "2026-10-26 15:30:00 UTC"
+
+
+@pytest.mark.parametrize("with_time", [True, False])
+def test_a_hand_in_that_is_taken_back_keeps_its_time(course, collect, with_time):
+    days = {day: _brightspace(f"Nov {day}, 2026 1000 AM", str(day)) for day in (19, 21)}
+    collect(zipped(course / "b.zip", days[19] | days[21]), "--due", "2026-11-18 23:59")
+    [older] = (course / "collected" / LESSON / "older" / "ada").iterdir()
+    assert (older / "timestamp.txt").read_text() == "2026-11-19 10:00:00 UTC\n"
+    if not with_time:
+        (older / "timestamp.txt").unlink()
+    shutil.rmtree(course / "submitted" / "ada" / LESSON)
+    older.rename(course / "submitted" / "ada" / LESSON)
+    collect(zipped(course / "z.zip", {f"zoe/{FILE}": notebook("z")}))
+    assert (taken(course, "ada"), stamp(course, "ada")) == ("19", "2026-11-19 10:00:00 UTC")
+    collect(course / "b.zip")
+    assert (taken(course, "ada"), stamp(course, "ada")) == ("19", "2026-11-19 10:00:00 UTC")
+
+
+def test_what_a_killed_collection_put_aside_comes_back_with_the_next(course, collect, monkeypatch):
+    old, new = (_brightspace(f"Nov {day}, 2026 1000 AM", str(day)) for day in (19, 20))
+    collect(zipped(course / "old.zip", old))
+
+    class Killed(BaseException):
+        pass
+
+    def put(self, student, work, places, lying):
+        self._move(self._folder(student), "older/ada/x")
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(settling.Settling, "_put", put)
+        with pytest.raises(Killed):
+            collect(zipped(course / "new.zip", new))
+    (course / "collected" / LESSON / ".staging-left").mkdir()
+    assert taken(course, "ada") is None
+    collect(zipped(course / "z.zip", {f"zoe/{FILE}": notebook("z")}))
+    assert (taken(course, "ada"), stamp(course, "ada")) == ("19", "2026-11-19 10:00:00 UTC")
+    collect(course / "new.zip")
+    assert (taken(course, "ada"), stamp(course, "ada")) == ("20", "2026-11-20 10:00:00 UTC")
+
+
+def test_a_time_set_by_hand_is_not_displaced_by_an_older_hand_in(course, collect):
+    collect(zipped(course / "a.zip", _brightspace("Nov 19, 2026 1000 AM", "a")))
+    stamps.write(course / "submitted" / "ada" / LESSON, datetime(2026, 11, 22))
+    collect(zipped(course / "b.zip", _brightspace("Nov 21, 2026 1000 AM", "b")))
+    assert (taken(course, "ada"), stamp(course, "ada")) == ("a", "2026-11-22 00:00:00 UTC")
+    collect(zipped(course / "c.zip", _brightspace("Nov 23, 2026 1000 AM", "c")))
+    assert taken(course, "ada") == "c"
+
+
+@pytest.mark.parametrize(
+    ("text", "day_first", "found"),
+    [
+        ("05-11-2026 10:00", True, "2026-11-05"), ("05/11/26 10:00", False, "2026-05-11"), ("13-11-2026 10:00", None, "2026-11-13"),
+        ("2026-11-05T10:00:00.123", None, "2026-11-05"), ("05-11-2026 10:00", None, None), ("05/11/26 10:00", None, None),
+        ("26-11-05 10:00", None, None),
+    ],
+)  # fmt: skip
+def test_a_day_is_never_taken_for_a_month(text, day_first, found):
+    try:
+        assert str(lms.time_of(text, UTC, day_first))[:10] == found
+    except ValueError:
+        assert found is None
+
+
+def test_names_with_a_hyphen_are_no_groups_where_one_is_in_the_list(course, collect):
+    (course / "roster.csv").write_text("id,name\nlena,Lena Fox\nmax,Karl-Max Wu\n")
+    names = {"Anna-Lena Fox": 1, "Karl-Max Wu": 2}
+    code, _ = collect(zipped(course / "m.zip", {f"{name}_{n}_assignsubmission_file_/{FILE}": notebook(name) for name, n in names.items()}))  # fmt: skip
+    assert code == 1 and (taken(course, "lena"), taken(course, "max")) == (None, "Karl-Max Wu")
+
+
+def test_a_quotation_mark_that_never_ends_is_told(course, collect):
+    (course / "roster.csv").write_text('id,name\n"ada,Ada Lovelace\nbob,Bob Ray\n')
+    code, said = collect(zipped(course / "a.zip", {f"ada/{FILE}": notebook("a")}))
+    assert code == 1 and "roster.csv is no CSV file" in said and not (course / "submitted").exists()
+
+
+def test_a_list_of_times_needs_no_names(course, collect):
+    collect(zipped(course / "b.zip", {f"Ada Lovelace_1_assignsubmission_file_/{FILE}": notebook("a")}))
+    (course / "times.csv").write_text("id,submitted\nada,2026-11-21 10:00\n")
+    code, said = collect(course / "b.zip", "--roster", "times.csv", roster=False)
+    assert code == 0 and stamp(course, "ada") == "2026-11-21 10:00:00 UTC", said
+
+
+def test_who_joins_late_is_called_as_the_others(course, collect):
+    """The first list had SIS User IDs alone; Canvas's has login ids in front of them."""
+    collect(zipped(course / "a.zip", {f"ada/{FILE}": notebook("a")}))
+    head = "Student,ID,SIS User ID,SIS Login ID,Section\n"
+    rows = [f'"{name}",{n},{sis},{sis}@uni.edu,1' for name, n, sis in (("Lovelace, Ada", 11, "ada"), ("Burns, Bob Ray", 13, "bob"), ("Late, Tom", 17, "tom"))]  # fmt: skip
+    (course / "canvas.csv").write_text(head + "\n".join(rows))
+    collect(zipped(course / "c.zip", {f"latetom_17_1_{FILE}": notebook("t")}), "--roster", "canvas.csv", roster=False)
+    assert taken(course, "tom") == "t"
+
+
+def test_a_list_whose_emails_slipped_by_a_line_is_refused(course, collect):
+    (course / "roster.csv").write_text(
+        "id,name,email\n" + "".join(f"s{i},Name{i} Last{i},n{i}@x.org\n" for i in range(5))
+    )
+    export = zipped(course / "a.zip", {f"s1/{FILE}": notebook("a")})
+    collect(export)
+    (course / "roster.csv").write_text("id,name,email\n" + "".join(f"s{i},Name{i} Last{i},n{(i + 1) % 5}@x.org\n" for i in range(5)))  # fmt: skip
+    code, said = collect(export)
+    assert code == 1 and "s0 (n1@x.org, which s1 has there)" in said and "--email ADDRESS" in said
+
+
+def test_unknown_ones_whose_names_begin_alike_are_kept_apart(course, collect):
+    collect(zipped(course / "b.zip", {f"{name}/{FILE}": notebook("same") for name in ("anna", "ann")}))
+    assert {path.name for path in (course / "collected" / LESSON / "unknown").iterdir()} == {"ann", "anna"}
+
+
+def test_a_zip_in_a_zip_in_a_zip_is_said(course, collect):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("deep.zip", "PK")
+    collect(zipped(course / "m.zip", {"Ada Lovelace_1_assignsubmission_file_/work.zip": inner.getvalue()}))
+    [ada] = [row for row in lines(course) if row["student"] == "ada"]
+    assert ada["sentence"].startswith(
+        "There is no notebook in it, only work.zip. deep.zip in work.zip: a zip within a zip is not opened."
+    )
