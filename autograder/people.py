@@ -11,7 +11,7 @@ from autograder.archive import plain
 from autograder.lms import Attempt
 
 NOBODY = "Add the student to the roster, or rename the submission, and collect it again."
-WHICH = "Put it in a folder with the id of the right one as its name, and collect the folder around that with --form folder. "
+WHICH = "Copy its folder, as it is kept, into one that has the right one's id as its name, and collect the folder around that with --form folder. "
 WHICH_OF_TWO = f"Mend the roster. Or: {WHICH[0].lower()}{WHICH[1:]}".strip()
 WHICH += (
     "If they are one person, take the id that is too much away with `nbgrader db student remove ID`, and collect again."
@@ -128,7 +128,8 @@ class People:
             return matches[0], ""
         if not who:
             return None, f"its name does not say whose it is. {NOBODY}"
-        return None, f"nobody in the roster is {plain(who)!r}{f' ({number} there)' if number else ''}. {NOBODY}"
+        there = f" ({number} in {attempt.form.title()})" if number else ""
+        return None, f"nobody in the roster is {plain(who)!r}{there}. {NOBODY}"
 
     def _named(self, attempt):
         """Whom the name or the login of an attempt fits, the login as it is written first."""

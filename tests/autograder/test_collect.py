@@ -482,7 +482,7 @@ def test_namesakes_without_a_roster_are_not_mixed_up(course, collect):
 def test_unknown_ones_are_taken_once_the_roster_has_them(course, collect):
     path = zipped(course / "m.zip", {f"Eve Adams_7_assignsubmission_file_/{FILE}": notebook("eve")})
     code, said = collect(path)
-    assert code == 1 and "Nobody in the roster is 'Eve Adams' (number 7 there)" in said
+    assert code == 1 and "Nobody in the roster is 'Eve Adams' (number 7 in Moodle)" in said
     (course / "roster.csv").write_text(ROSTER + "eve,Eve,Adams,,\n", encoding="utf-8")
     code, said = collect(path)
     assert code == 0 and taken(course, "eve") == "eve" and state(course)["eve"] == "taken", said
