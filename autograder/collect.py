@@ -30,7 +30,12 @@ SHOWN = 40  # sentences in the terminal; the file has them all
 def collect_class(course, lesson, sources, output, roster_file=None, form=None, due=None, timezone=None) -> int:
     """Collect, and print what became of it; 0 if every submission found its student and can be read."""
     console = Console()
+    killed = any((output / "collected" / lesson).glob(".staging-*"))
     lines, forms, deadline = collect(course, lesson, sources, output, roster_file, form, due, timezone)
+    if killed:
+        console.print(
+            "The collection before this one was stopped half way: collect what it was given, too.", soft_wrap=True
+        )
     count = Counter(line.state for line in lines)
     late = sum(bool(line.late) for line in lines if line.counts)
     until = f", due {deadline:%Y-%m-%d %H:%M:%S} UTC" if deadline else ""

@@ -277,7 +277,7 @@ def test_a_name_of_two_students_is_told_with_what_helps(course, collect):
     code, said = collect(zipped(course / "m.zip", {f"Ada Lovelace_7_assignsubmission_file_/{FILE}": notebook("ada")}))
     assert (
         code == 1
-        and "fits 2 students of the roster: s1, s2. Give Moodle's grading worksheet with --roster, which has their numbers. Or: Put it in a folder with the id"
+        and "fits 2 students of the roster: s1, s2. Give Moodle's grading worksheet with --roster, which has their numbers. Or: Copy its folder, as it is kept, into one"
         in said
     )
     assert "--form folder" in said and "Add the student" not in said
@@ -1570,7 +1570,8 @@ def test_what_a_killed_collection_put_aside_comes_back_with_the_next(course, col
             collect(zipped(course / "new.zip", new))
     (course / "collected" / LESSON / ".staging-left").mkdir()
     assert taken(course, "ada") is None
-    collect(zipped(course / "z.zip", {f"zoe/{FILE}": notebook("z")}))
+    _, said = collect(zipped(course / "z.zip", {f"zoe/{FILE}": notebook("z")}))
+    assert "was stopped half way" in said
     assert (taken(course, "ada"), stamp(course, "ada")) == ("19", "2026-11-19 10:00:00 UTC")
     collect(course / "new.zip")
     assert (taken(course, "ada"), stamp(course, "ada")) == ("20", "2026-11-20 10:00:00 UTC")
