@@ -229,8 +229,10 @@ def course(folder: Path) -> Iterator[Finding]:
     try:
         from traitlets.config import PyFileConfigLoader
 
+        from autograder.execute import ADD_IT, configured
+
         config = PyFileConfigLoader(file.name, path=str(folder)).load_config()
-        inside = "TwoProcessRun" in str(config.get("Autograde", {}).get("autograde_preprocessors", ""))
+        inside = configured(config)
     except Exception as error:  # whatever a configuration does
         yield Finding(group, False, f"nbgrader_config.py fails: {type(error).__name__}: {error}", stops=True)
         return
@@ -241,7 +243,7 @@ def course(folder: Path) -> Iterator[Finding]:
             group,
             False,
             "nbgrader_config.py does not call `configure`: nbgrader would run students' code without isolation.",
-            "Add to it: `from autograder.execute import configure` and `configure(get_config())`.",
+            ADD_IT,
             stops=True,
         )
     tree = folder / str(config.get("CourseDirectory", {}).get("source_directory", "source"))

@@ -45,6 +45,16 @@ def configure(c):
         os.environ["PATH"] = programs + os.pathsep + os.environ.get("PATH", "")
 
 
+ADD_IT = "Add to it: `from autograder.execute import configure` and `configure(get_config())`."
+
+
+def configured(config) -> bool:
+    """Whether students' code runs in the two-process run alone; nbgrader's own Execute has no isolation."""
+    kinds = config.get("Autograde", {}).get("autograde_preprocessors", [])
+    names = {kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__ for kind in kinds}
+    return "TwoProcessRun" in names and "Execute" not in names
+
+
 class SubmissionExporter(NotebookExporter):
     """Reads what a student handed in; what cannot be read becomes an untouched notebook with a note, never an exception."""
 

@@ -145,6 +145,10 @@ class Grading:
         self.rows, self.skipped, self.report = [], [], {}
         self.changed = []  # (student, lesson, score before, score now)
         self.config = settings(course, output, options.isolate)
+        if not execute.configured(self.config):
+            raise Problem(
+                f"nbgrader_config.py in {course} leaves students' code to nbgrader's own run, without isolation. {execute.ADD_IT}"
+            )
         limits = self.config.TwoProcessRun
         if options.timeout is not None:
             limits.call_seconds, limits.cell_seconds = options.timeout, 3 * options.timeout

@@ -581,6 +581,23 @@ def test_without_bubblewrap_grading_stops_with_what_to_install(course, monkeypat
     assert "apt install bubblewrap" in said and "--no-sandbox" in said and not (course / "out" / "grades.csv").exists()
 
 
+@pytest.mark.parametrize("option", [[], ["--no-sandbox"]])
+@pytest.mark.parametrize(
+    "instead",
+    [
+        "",
+        "from nbgrader.preprocessors import Execute\nconfigure(c)\nc.Autograde.autograde_preprocessors.append(Execute)",
+    ],
+)
+def test_nothing_runs_where_the_settings_leave_out_the_isolated_run(course, capsys, sandboxed, option, instead):
+    settings = course / "nbgrader_config.py"
+    settings.write_text(settings.read_text().replace("configure(c)", instead))
+    assert cli.main(["grade", LESSON, "--submissions", "class", "--output", "out", *option]) == 1
+    said = capsys.readouterr().err
+    assert "without isolation. Add to it: `from autograder.execute import configure`" in said
+    assert not (course / "out" / "autograded").exists()
+
+
 def test_without_isolation_every_page_says_so(course, capsys):
     assert cli.main(["grade", LESSON, "--submissions", "class", "--output", "out", "--no-sandbox"]) == 0
     assert "Not isolated" in capsys.readouterr().out
