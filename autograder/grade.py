@@ -35,13 +35,14 @@ from tqdm import tqdm
 from traitlets.config import Config, PyFileConfigLoader
 
 from autograder import batch, execute, grades_csv, intake, overlay, pages, scores, stamps, standing, task
+from autograder.collected import read
 from autograder.graded import STOPS, what_was_wrong
 from autograder.problem import Problem
 from autograder.record import OpenGradebook, Recorder
 from autograder.runner import SetupFailed
 from autograder.sandbox import SandboxError, require
 from autograder.store import Store, alone, digest, grader, write
-from autograder.wording import duration, many
+from autograder.wording import duration, many, some
 
 LARGE = 50  # submissions; the table of a larger class would be too long to read
 SHOWN = 20  # scores that are other than before
@@ -189,7 +190,22 @@ class Grading:
         if self.options.only is None:
             known = {path.name for path in (self.course / "solutions").iterdir() if path.is_dir()}
             self.skipped += intake.strays(self.submissions, known)
+        self._lose_nothing(todo)
         return todo
+
+    def _lose_nothing(self, todo):
+        """Raises Problem where a copy of what is graded would take the place of what was collected."""
+        place = self.output / "submitted"
+        if self.submissions.resolve() == place.resolve():
+            return
+        collected = {(line.student, name) for name in self.lessons for line in read(self.output, name) if line.counts}
+        lost = [handed for handed in todo if (handed.student, handed.lesson) in collected]
+        names = sorted({handed.student for handed in lost if (place / handed.student / handed.lesson).is_dir()})
+        if names:
+            raise Problem(
+                f"{place} holds what was collected of {some(names, 10)}, and {self.submissions} would take its place. "
+                "Grade without --submissions, or into another --output; `autograder collect` adds what is new."
+            )
 
     @contextlib.contextmanager
     def _logging(self):

@@ -289,6 +289,19 @@ def test_a_renamed_notebook_is_graded_where_it_lies(course, isolate):
     assert {row["student_id"]: float(row["score"]) for row in rows} == {"ada": 4, "bob": 4}
 
 
+def test_what_was_collected_is_not_written_over(course, isolate, capsys):
+    """The default places of `collect` and `grade` are one folder."""
+    (course / "mail").mkdir()
+    hand_in(course, "bob", "def square(x):\n    return 9").rename(course / "mail" / "ada.ipynb")
+    assert cli.main(["collect", LESSON, "mail"]) == 0
+    there = (course / "submitted" / "ada" / LESSON / f"{LESSON}.ipynb").read_bytes()
+    hand_in(course, "bob", "def square(x):\n    return x * x")
+    command = ["grade", LESSON, "--submissions", "class", *([] if isolate else ["--no-sandbox"])]
+    assert cli.main(command) == 1 and "holds what was collected of ada, and class would" in capsys.readouterr().err
+    assert cli.main([*command, "--only", "bob"]) == 0, "of whom nothing was collected"
+    assert (course / "submitted" / "ada" / LESSON / f"{LESSON}.ipynb").read_bytes() == there
+
+
 def test_a_limit_that_was_broken_is_told_whatever_the_score(course, grade):
     hand_in(course, "bob", "import os\ndef square(x):\n    return x * x if x != -5 else os._exit(1)")
     hand_in(course, "cleo", "while True: pass\ndef square(x):\n    return x * x")
