@@ -10,9 +10,11 @@ import functools
 import json
 import logging
 import math
+import os
 import resource
 import shutil
 import sqlite3
+import sys
 import tempfile
 import time
 import traceback
@@ -33,6 +35,7 @@ from rich.table import Table
 from sqlalchemy.exc import OperationalError, SAWarning
 from tqdm import tqdm
 from traitlets.config import Config, PyFileConfigLoader
+from traitlets.utils.importstring import import_item
 
 from autograder import batch, execute, grades_csv, intake, overlay, pages, scores, stamps, standing, task
 from autograder.collected import read
@@ -97,7 +100,7 @@ def grade_class(course: Path, lessons, submissions: Path, output: Path, options:
         console.print(table(rows))
     for line in skipped:
         console.print(f"[bold]Not graded[/bold] {line}", highlight=False)
-    if "plugin_class" in grading.config.AssignLatePenalties:
+    if takes_points(grading.config):
         for lesson in grading.undated:
             console.print(
                 f"[bold]No deadline[/bold] of {lesson} is in this gradebook, so nobody loses points for being late. "
@@ -226,7 +229,9 @@ class Grading:
         started = time.monotonic()
         self.store, self.more, self.waiting = Store(self.output / ".graded"), deque(), {}
         self.core_seconds, self.ran, self.recorded, self.unchanged = 0.0, 0, 0, 0
-        self.text_of_settings = (self.course / "nbgrader_config.py").read_text()
+        self.settings = [self.course / "nbgrader_config.py", *policy_files(self.config)]
+        self.text_of_settings = "\n".join(path.read_text() for path in self.settings)
+        sources = {lesson: self._sources(lesson) for lesson in self.lessons}
         self.packed = {lesson: self._prepared(lesson) for lesson in self.lessons}
         self.labels = overlay.labels(self.course / "solutions")
         self.page_settings = pages.settings(self.config)
@@ -270,8 +275,13 @@ class Grading:
             if old := self.store.collected(lesson):
                 self.store.set_collected(lesson, old - graded)
             if self.options.only is None:
-                self.store.set_settings(lesson, self.text_of_settings)
+                self.store.set_sources(lesson, sources[lesson])
                 self.store.end(lesson)
+
+    def _sources(self, lesson):
+        """The files by which a lesson is graded, as they are now: {name in the course: digest}"""
+        files = [*self.settings, *(self.course / "solutions" / lesson).glob("*.ipynb")]
+        return {os.path.relpath(path, self.course): digest(path.read_bytes()) for path in files}
 
     def _prepared(self, lesson):
         """The instructor's side of a lesson for `task.grade`; its release is built and its cells are in the gradebook afterwards."""
@@ -378,7 +388,7 @@ class Grading:
     def _recorded(self, handed, key, known):
         """What tells whether a result was recorded as it would be now: another time or deadline, and marks by hand, can change a penalty."""
         when = stamps.read(self.output / "submitted" / handed.student / handed.lesson)
-        reached = known.reached if "plugin_class" in self.config.AssignLatePenalties else ""
+        reached = known.reached if takes_points(self.config) else ""
         if stamps.late_by_unknown(when):
             when = stamps.NOT_KNOWN  # it goes where the deadline goes, which is told beside it
         return digest(key, str(when), known.due, str(reached), self.text_of_settings)
@@ -556,6 +566,19 @@ def settings(course: Path, output: Path, isolate: bool) -> Config:
     directories.db_url = f"sqlite:///{output.resolve() / 'gradebook.db'}"
     config.TwoProcessRun.isolate = isolate
     return config
+
+
+def takes_points(config: Config) -> bool:
+    """Whether late work can lose points: by a plugin of the course's, or by nbgrader's own."""
+    return "plugin_class" in config.AssignLatePenalties or config.LateSubmissionPlugin.get("penalty_method") == "zero"
+
+
+def policy_files(config: Config) -> list[Path]:
+    """The file of the course's plugin for late work, unless that stands in nbgrader_config.py or is this grader's."""
+    plugin = config.AssignLatePenalties.get("plugin_class")
+    plugin = import_item(plugin) if isinstance(plugin, str) else plugin
+    file = getattr(sys.modules.get(getattr(plugin, "__module__", None)), "__file__", None)
+    return [Path(file)] if file and Path(file).parent != Path(__file__).parent else []
 
 
 def what_tests_found(notebook) -> Counter:

@@ -170,9 +170,9 @@ def unfinished(course: Path, output: Path, lesson: str, submissions: list[Submis
             f"The grades of {many(anew, 'student')} are from before the last `autograder collect`, which brought other work, "
             f"times or another deadline. `autograder grade {lesson}` makes the new ones."
         )
-    settings = course / "nbgrader_config.py"
-    if settings.exists() and store.has_other_settings(lesson, settings.read_text()):
-        return f"nbgrader_config.py has changed since this was graded. `autograder grade {lesson}` brings the grades up to date."
+    if others := store.other_sources(lesson, course):
+        have = f"{' and '.join(others)} {'has' if len(others) == 1 else 'have'}"
+        return f"{have} changed since this was graded. `autograder grade {lesson}` brings the grades up to date."
     if changed := len(list(_changed(store, gradebook, lesson))):
         return (
             f"Of {many(changed, 'student')}, marks, an extension or the deadline changed since the feedback page was made. "

@@ -124,12 +124,15 @@ class Store:
     def end(self, lesson: str) -> None:
         (self.folder / "unfinished" / lesson).unlink(missing_ok=True)
 
-    def set_settings(self, lesson: str, settings: str) -> None:
-        """Remember by which settings all of a lesson were graded."""
-        write(self.folder / "settings" / lesson, json.dumps({"digest": digest(settings)}))
+    def set_sources(self, lesson: str, sources: dict[str, str]) -> None:
+        """Remember by which files of the course all of a lesson were graded: {name: digest}"""
+        write(self.folder / "sources" / lesson, json.dumps(sources))
 
-    def has_other_settings(self, lesson: str, settings: str) -> bool:
-        return read(self.folder / "settings" / lesson).get("digest", digest(settings)) != digest(settings)
+    def other_sources(self, lesson: str, course: Path) -> list[str]:
+        """Which of them have changed since then."""
+        known = read(self.folder / "sources" / lesson).items()
+        there = [(course / name, name, before) for name, before in known if (course / name).is_file()]
+        return [name for path, name, before in there if digest(path.read_bytes()) != before]
 
     def at_work(self) -> bool:
         """Whether a grader holds this folder now, see `alone`."""

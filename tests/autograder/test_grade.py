@@ -561,6 +561,48 @@ def test_what_changed_since_a_page_was_made_is_told_and_graded(course, grade, la
     assert penalty(course) == 0 and old not in export()
 
 
+def test_a_lesson_or_a_policy_that_changed_since_is_told(course, grade, late, capsys, monkeypatch):
+    def export():
+        assert cli.main(["export", LESSON, "--output", "out"]) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    (course / "our_policy.py").write_text(
+        "from autograder.late import LatePenalty\n\nclass Ours(LatePenalty):\n    pass\n"
+    )
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write("from our_policy import Ours\nc.AssignLatePenalties.plugin_class = Ours\n")
+    monkeypatch.syspath_prepend(course)
+    grade()
+    assert "changed since" not in export()
+    (course / "our_policy.py").write_text("# another one")
+    assert f"{LESSON}: our_policy.py has changed since this was graded." in export()
+    grade()
+    run = json.loads((course / "out" / ".graded" / "run.json").read_text())
+    assert (run["ran"], run["graded"]) == (0, 1) and "changed since" not in export()
+    path = course / "solutions" / LESSON / f"{LESSON}.ipynb"
+    nb = json.loads(path.read_text())
+    nb["cells"][1]["metadata"]["nbgrader"]["points"] = 5
+    path.write_text(json.dumps(nb))
+    assert f"{path.relative_to(course)} has changed since this was graded." in export()
+    grade()
+    assert scores(course) == {"ada": 5} and "changed since" not in export()
+
+
+def test_nbgraders_own_policy_leaves_late_work_no_points_by_hand(course, grade):
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write("c.LateSubmissionPlugin.penalty_method = 'zero'\n")
+    (course / "class" / "ada" / LESSON / "timestamp.txt").write_text("2026-11-20 12:00:00 UTC")
+    assert "No deadline of squares is in this gradebook" in grade()[1]
+    due(course, "2026-11-20 11:00:00 UTC")
+    grade()
+    assert penalty(course) == 4
+    with Gradebook(f"sqlite:///{course / 'out' / 'gradebook.db'}") as gradebook:
+        gradebook.find_grade("why", LESSON, LESSON, "ada").manual_score = 2
+        gradebook.db.commit()
+    grade()
+    assert penalty(course) == 6
+
+
 def test_when_it_was_handed_in_runs_nothing_again(course, grade):
     shutil.copytree(course / "class" / "ada", course / "class" / "bob")
     for student, day in (("ada", 20), ("bob", 21)):
