@@ -280,15 +280,20 @@ class Grading:
 
     def _sources(self, lesson):
         """The files by which a lesson is graded, as they are now: {name in the course: digest}"""
-        files = [*self.settings, *(self.course / "solutions" / lesson).glob("*.ipynb")]
+        files = [*self.settings, self.course / "solutions" / lesson / f"{lesson}.ipynb"]
         return {os.path.relpath(path, self.course): digest(path.read_bytes()) for path in files}
 
     def _prepared(self, lesson):
         """The instructor's side of a lesson for `task.grade`; its release is built and its cells are in the gradebook afterwards."""
         folder, mark = self.course / "solutions" / lesson, self.output / ".graded" / "lessons" / lesson
-        source = nbformat.read(folder / f"{lesson}.ipynb", as_version=4)
-        notebooks = [path.read_bytes() for path in sorted(folder.glob("*.ipynb"))]
-        now = digest(grader(), self.text_of_settings, str(self.output.resolve()), *notebooks)
+        if others := sorted(path.name for path in folder.glob("[!.]*.ipynb") if path.stem != lesson):
+            raise Problem(
+                f"A lesson is one notebook, and {folder} holds {some(others, 5)} beside {lesson}.ipynb. "
+                "Move it away, or make it a lesson of its own: a folder of its name in solutions/."
+            )
+        text = (folder / f"{lesson}.ipynb").read_bytes()
+        source = nbformat.reads(text.decode(), as_version=4)
+        now = digest(grader(), self.text_of_settings, str(self.output.resolve()), text)
         directories = self.config.CourseDirectory
         release = Path(directories.root, directories.release_directory, lesson, f"{lesson}.ipynb")
         if not (self._in_gradebook(lesson) and mark.exists() and mark.read_text() == now and release.exists()):

@@ -1,11 +1,19 @@
 """What the gradebook holds of a lesson: one question for a whole class."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from nbgrader.api import Gradebook
-from sqlalchemy import text
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Grade,
+    Gradebook,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
+from sqlalchemy import bindparam, select, text
 
 from autograder import known_ids, stamps, standing
 from autograder.archive import plain
@@ -13,23 +21,33 @@ from autograder.problem import Problem
 from autograder.store import Store
 from autograder.wording import lateness, many
 
-GRADES = """
-select student.id, student.first_name, student.last_name, student.email, student.lms_user_id, submitted_assignment.timestamp, assignment.duedate,
-       submitted_assignment.extension, submitted_notebook.id, submitted_notebook.late_submission_penalty,
-       notebook.name, base_cell.name, coalesce(grade_cells.max_score, task_cells.max_score, 0),
-       grade.auto_score, grade.manual_score, grade.extra_credit, grade.needs_manual_grade
-from grade
-join submitted_notebook on grade.notebook_id = submitted_notebook.id
-join notebook on submitted_notebook.notebook_id = notebook.id
-join submitted_assignment on submitted_notebook.assignment_id = submitted_assignment.id
-join assignment on submitted_assignment.assignment_id = assignment.id
-join student on submitted_assignment.student_id = student.id
-join base_cell on grade.cell_id = base_cell.id
-left join grade_cells on grade_cells.id = grade.cell_id
-left join task_cells on task_cells.id = grade.cell_id
-where assignment.name = :lesson
-"""
-
+# a row for each cell that gives points; what counts of it is nbgrader's to say, as it is in `standing`
+GRADES = (
+    select(
+        Student.id.label("student"),
+        Student.first_name,
+        Student.last_name,
+        Student.email,
+        Student.lms_user_id,
+        SubmittedAssignment.timestamp,
+        Assignment.duedate,
+        SubmittedAssignment.extension,
+        SubmittedNotebook.id.label("notebook"),
+        SubmittedNotebook.late_submission_penalty.label("penalty"),
+        BaseCell.name.label("cell"),
+        Grade.score,
+        Grade.max_score.label("points"),
+        Grade.manual_score,
+        Grade.needs_manual_grade.label("waits"),
+    )
+    .select_from(Grade)
+    .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
+    .join(SubmittedNotebook.assignment)
+    .join(SubmittedAssignment.assignment)
+    .join(SubmittedAssignment.student)
+    .join(BaseCell, BaseCell.id == Grade.cell_id)
+    .where(Assignment.name == bindparam("lesson"))
+)
 
 GRADED = """
 select distinct assignment.name from grade
@@ -84,57 +102,32 @@ def counted(score: float, penalty: float | None) -> float:
 def of(gradebook: Gradebook, lesson: str) -> list[Submission]:
     """The submissions of a lesson, by student."""
     found, notebooks, ids = {}, set(), known_ids.of_all(gradebook)
-    for row in gradebook.db.execute(text(GRADES), {"lesson": lesson}):
-        (
-            student,
-            first,
-            last,
-            email,
-            lms_id,
-            when,
-            due,
-            extension,
-            notebook,
-            penalty,
-            _,
-            cell,
-            points,
-            auto,
-            manual,
-            extra,
-            waits,
-        ) = row
-        one = found.get(student)
+    for row in gradebook.db.execute(GRADES, {"lesson": lesson}):
+        one = found.get(row.student)
         if one is None:
-            first, last = plain(first or ""), plain(last or "")
-            name = f"{first} {last}".strip() or plain(student)
-            one = found[student] = Submission(student, name, first, last, plain(email or ""), lms_id or "")
-            theirs = ids.get(student, {})
+            first, last = plain(row.first_name or ""), plain(row.last_name or "")
+            name = f"{first} {last}".strip() or plain(row.student)
+            one = Submission(row.student, name, first, last, plain(row.email or ""), row.lms_user_id or "")
+            found[row.student] = one
+            theirs = ids.get(row.student, {})
             one.sis = tuple(next(iter(theirs.get(kind, ())), "") for kind in known_ids.SIS)
-            one.submitted, one.late = _time(when), _late(_time(when), _time(due), _time(extension))
+            one.submitted, one.late = row.timestamp, _late(row.timestamp, row.duedate, row.extension)
             if stamps.late_by_unknown(one.submitted):
                 one.submitted, one.late = None, one.late and stamps.NOT_KNOWN
-        if notebook not in notebooks:
-            notebooks.add(notebook)
-            one.penalty += penalty or 0
-        score = (manual if manual is not None else auto or 0) + (extra or 0)
-        one.cells[cell] = score, points, bool(waits)
-        one.score, one.points = one.score + score, one.points + points
-        one.waiting += points if waits else 0
-        one.again += points if waits and manual is not None else 0
+        if row.notebook not in notebooks:
+            notebooks.add(row.notebook)
+            one.penalty += row.penalty or 0
+        one.cells[row.cell] = row.score, row.points, bool(row.waits)
+        one.score, one.points = one.score + row.score, one.points + row.points
+        one.waiting += row.points if row.waits else 0
+        one.again += row.points if row.waits and row.manual_score is not None else 0
     return sorted(found.values(), key=lambda one: one.student)
-
-
-def _time(value):
-    """SQLite hands times out as text."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _late(when, due, extension):
     if when is None or due is None:
         return ""
-    epoch = datetime(1970, 1, 1)  # nbgrader keeps an extension as a time since then
-    return lateness((when - due - ((extension or epoch) - epoch)).total_seconds())
+    return lateness((when - due - (extension or timedelta())).total_seconds())
 
 
 def graded(book, lessons=None) -> tuple[Gradebook, list[str]]:

@@ -621,6 +621,27 @@ def test_a_time_that_cannot_be_read_is_told(course, grade):
     assert grade()[0] == 0 and "unreadable times were left out" in grade()[1]
 
 
+def test_a_lesson_of_two_notebooks_is_refused(course, grade):
+    folder = course / "solutions" / LESSON
+    shutil.copy(folder / f"{LESSON}.ipynb", folder / "extra.ipynb")
+    code, said = grade()
+    assert code == 1 and f"holds extra.ipynb beside {LESSON}.ipynb." in said and "Traceback" not in said
+
+
+def test_extra_points_count_everywhere_or_nowhere(course, grade, capsys):
+    """nbgrader counts them where there is another score of the cell."""
+    grade()
+    with Gradebook(f"sqlite:///{course / 'out' / 'gradebook.db'}") as gradebook:
+        for label in ("test-square", "why"):
+            gradebook.find_grade(label, LESSON, LESSON, "ada").extra_credit = 1
+        gradebook.find_grade("why", LESSON, LESSON, "ada").auto_score = None
+        gradebook.db.commit()
+        counts = gradebook.find_submission(LESSON, "ada").score
+    assert cli.main(["export", LESSON, "--output", "out"]) == 0
+    [row] = csv.DictReader((course / "out" / "exported" / f"{LESSON}-grades.csv").open())
+    assert counts == 5 and row["total"] == "5"
+
+
 def test_a_new_lesson_makes_no_grade_an_old_one(course, grade):
     grade()
     shutil.copytree(course / "solutions" / LESSON, course / "solutions" / "roots")
