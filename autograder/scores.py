@@ -19,7 +19,7 @@ from autograder import known_ids, stamps, standing
 from autograder.archive import plain
 from autograder.problem import Problem
 from autograder.store import Store
-from autograder.wording import lateness, many
+from autograder.wording import lateness, many, some
 
 # a row for each cell that gives points; what counts of it is nbgrader's to say, as it is in `standing`
 GRADES = (
@@ -148,6 +148,24 @@ def graded(book, lessons=None) -> tuple[Gradebook, list[str]]:
 
 def unfinished(course: Path, output: Path, lesson: str, submissions: list[Submission], gradebook: Gradebook) -> str:
     """What a person must know where grades or pages are not those of now; else nothing."""
+    parts = _to_be_graded(course, output, lesson, submissions, gradebook), _withdrawn(output, lesson, submissions)
+    return " ".join(filter(None, parts))
+
+
+def _withdrawn(output, lesson, submissions):
+    """Whose grades stay in the gradebook although their work is gone."""
+    place = output / "submitted"
+    gone = [one.student for one in submissions if not (place / one.student / lesson).is_dir()]
+    if not gone or not place.is_dir():
+        return ""
+    return (
+        f"The work of {many(len(gone), 'student')} with a grade is no longer in submitted/: {some(gone, 10)}. "
+        "Put it back, or take the grade back as the guide says (docs/instructor.md, Who leaves)."
+    )
+
+
+def _to_be_graded(course, output, lesson, submissions, gradebook):
+    """Why `autograder grade` should be run; "" if there is no need."""
     store, graded = Store(output / ".graded"), {one.student for one in submissions}
     if students := store.unfinished(lesson):
         left = len(students - graded)

@@ -355,6 +355,29 @@ def test_a_second_notebook_and_a_withdrawn_one_are_told(course, grade):
     assert code == 1 and "there is no squares.ipynb. The grade from before stays: 4 of 6." in " ".join(said.split())
 
 
+def test_a_grade_whose_work_is_gone_is_told_and_can_be_taken_back(course, isolate, capsys):
+    hand_in(course, "bob", "def square(x):\n    return x * x")
+    (course / "class").rename(course / "submitted")
+
+    def export():
+        assert cli.main(["grade", LESSON, *([] if isolate else ["--no-sandbox"])]) == 0
+        capsys.readouterr()
+        assert cli.main(["export", LESSON]) == 0
+        rows = csv.DictReader((course / "exported" / f"{LESSON}-grades.csv").open())
+        return {row["student"]: row["total"] for row in rows}, " ".join(capsys.readouterr().out.split())
+
+    gone = "The work of 1 student with a grade is no longer in submitted/: bob."
+    assert gone not in export()[1]
+    shutil.rmtree(course / "submitted" / "bob")
+    totals, said = export()
+    assert totals == {"ada": "4", "bob": "4"} and gone in said
+    guide = (ROOT / "docs" / "instructor.md").read_text()
+    [line] = [line for line in guide.splitlines() if line.startswith('python -c "') and "remove_submission" in line]
+    exec(line.split('"')[1].replace("05_conv_backward", LESSON).replace("STUDENT", "bob"))
+    totals, said = export()
+    assert totals == {"ada": "4", "bob": ""} and gone not in said
+
+
 def test_a_zero_says_why(course, grade):
     hand_in(course, "bob", "def square(x)\n    return x")
     hand_in(course, "cleo", "def square(x):\n    return x / 0")
