@@ -37,6 +37,7 @@ _HANDED_IN = (*COUNTS, "unreadable", "duplicate")  # states of what somebody han
 # the column of the student's number in it, and those by which a student is found else
 _ID = {"canvas": ("id",), "moodle": ("identifier",)}
 _NUMBER = {"canvas": r"(\d+)", "moodle": r"\D*(\d+)"}  # Moodle writes `Participant 123456`
+_SUFFIX = re.compile(r" (\(\d+\)|Points Grade\b.*)$")  # what Canvas and Brightspace write behind an assignment's name
 _LOGIN = ("sisuserid", "sisloginid", "username", "idnumber", "orgdefinedid", "emailaddress", "email")
 
 
@@ -216,7 +217,7 @@ def _filled(template, lesson, submissions, record, grades, form, column, most, o
     rows = tables.read(template)
     if len(rows) < 2:
         raise Problem(f"{template} has no students; export it again with all of them.")
-    heads = [re.sub(r"[^a-z0-9]", "", cell.casefold()) for cell in rows[0]]
+    heads = list(map(_head, rows[0]))
     fits = [whose for whose, (_, kinds) in _OWN.items() if any(kind.issubset(heads) for kind in kinds)]
     if form not in fits:
         other = f"it looks like one for --form {fits[0]}" if fits else f"it has: {some(rows[0], 12)}"
@@ -290,15 +291,20 @@ class _Whose:
         return self.form == "moodle" and numbers and len(self.by_number) > 2 and not numbers & self.by_number.keys()
 
 
+def _head(cell):
+    """The name of a column, however it is written."""
+    return re.sub(r"[\W_]", "", cell.casefold())
+
+
 def _column(header, heads, lesson, form, column, template):
     """The place of the column to fill. Raises Problem where it is not clear."""
+    names = [_SUFFIX.sub("", cell.strip()) for cell in header]
     if column is not None:
-        fits = [n for n, cell in enumerate(header) if cell.strip() == column.strip() or cell.startswith(f"{column} (")]
+        fits = [n for n, cell in enumerate(header) if column.strip() in (cell.strip(), names[n])]
     elif form == "moodle":
         fits = [n for n, head in enumerate(heads) if head == "grade"]
     else:
-        wanted = re.sub(r"[^a-z0-9]", "", lesson.casefold())
-        fits = [n for n, head in enumerate(heads) if head.startswith(wanted)]
+        fits = [n for n, name in enumerate(names) if _head(name) == _head(lesson)]
     if len(fits) != 1:
         there = ", ".join(header)
         raise Problem(

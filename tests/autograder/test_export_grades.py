@@ -173,6 +173,11 @@ def test_canvas_gradebook_is_filled_in(export, graded):
     code, said, folder = export("canvas", "--template", str(book))
     assert code == 0 and "1 student with a grade not in" in said and "eve" in said
     assert [row[5] for row in table(folder / f"{LESSON}-canvas.csv")[2:]] == ["0", "4", "2"]
+    book.write_text(book.read_text().replace(f"{LESSON} (77)", f"{LESSON} quiz (77)"))
+    code, said, _ = export("canvas", "--template", str(book))
+    assert code == 1 and f"has no column for {LESSON!r}" in said
+    code, said, _ = export("canvas", "--template", str(book), "--column", f"{LESSON} quiz")
+    assert code == 0 and table(folder / f"{LESSON}-canvas.csv")[3][5] == "4"
     code, said, _ = export("canvas", "--template", str(book), "--column", "nothing")
     assert code == 1 and "has no column for 'nothing'" in said and "Final Score" in said
 
