@@ -32,6 +32,7 @@ from nbgrader.coursedir import CourseDirectory
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.exc import OperationalError, SAWarning
 from tqdm import tqdm
 from traitlets.config import Config, PyFileConfigLoader
@@ -99,26 +100,28 @@ def grade_class(course: Path, lessons, submissions: Path, output: Path, options:
     if 0 < len(rows) <= LARGE:
         console.print(table(rows))
     for line in skipped:
-        console.print(f"[bold]Not graded[/bold] {line}", highlight=False)
+        _tell(console, line, head="Not graded ")
     if takes_points(grading.config):
         for lesson in grading.undated:
-            console.print(
-                f"[bold]No deadline[/bold] of {lesson} is in this gradebook, so nobody loses points for being late. "
+            _tell(
+                console,
+                f"of {lesson} is in this gradebook, so nobody loses points for being late. "
                 f"`autograder collect {lesson} … --due` puts it there, or Formgrader; then grade again.",
-                highlight=False,
-                soft_wrap=True,
+                head="No deadline ",
             )
     if grading.changed:
-        console.print(
-            f"[bold]Other scores than before[/bold] {changes(grading.changed)}", highlight=False, soft_wrap=True
-        )
-    console.print(summary(grading.report), highlight=False, soft_wrap=True)
-    console.print(
+        _tell(console, changes(grading.changed), head="Other scores than before ")
+    _tell(console, summary(grading.report))
+    _tell(
+        console,
         f"Gradebook {output / 'gradebook.db'} · grades {output / 'grades.csv'} · feedback {output / 'feedback'}",
-        highlight=False,
-        soft_wrap=True,
     )
     return 1 if skipped else 0
+
+
+def _tell(console, text, head=""):
+    """Print a sentence as it stands: a bracket in somebody's name is no markup."""
+    console.print(Text.assemble((head, "bold"), text), soft_wrap=True)
 
 
 def run(course, lessons, submissions, output, isolate=True, student=None, force=False, timeout=None, **more):
@@ -605,14 +608,8 @@ def table(rows: list[Row]) -> Table:
         out.add_column(name, justify="right", no_wrap=True)
     out.add_column("note", overflow="fold")
     for row in rows:
-        out.add_row(
-            row.student,
-            row.lesson,
-            f"{row.score:g}",
-            f"{row.points:g}",
-            f"{row.to_mark:g}" if row.to_mark else "",
-            row.note.replace("[", r"\["),
-        )
+        numbers = f"{row.score:g}", f"{row.points:g}", f"{row.to_mark:g}" if row.to_mark else ""
+        out.add_row(*map(Text, (row.student, row.lesson, *numbers, row.note)))  # a str would be read as markup
     return out
 
 

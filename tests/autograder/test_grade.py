@@ -251,6 +251,16 @@ def test_notebooks_in_a_wrong_place_are_told(course, grade):
         assert f"Not graded {stray}: it should be at STUDENT/LESSON/LESSON.ipynb" in " ".join(said.split())
 
 
+def test_brackets_in_names_are_printed(course, grade):
+    path = hand_in(course, "bob[old]", "def square(x):\n    return 9")
+    (course / "class" / "cleo[").mkdir()
+    shutil.copy(path, course / "class" / "cleo[" / "x].ipynb")
+    code, said = grade()
+    assert code == 1 and "bob[old] " in said and "Not graded cleo[/x].ipynb: it should be at" in said
+    hand_in(course, "bob[old]", "def square(x):\n    return x * x")
+    assert f"Other scores than before of 1 submission: bob[old], {LESSON}: 0 → 4." in grade()[1]
+
+
 def test_folders_that_are_nobodys_or_empty_are_told(course, grade):
     for name in (".bob", "__MACOSX", "_eve", "li\nne"):
         hand_in(course, name, "def square(x):\n    return x * x")
