@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import re
 import resource
 import shutil
 import sqlite3
@@ -143,6 +144,16 @@ class Known:
         self.to_mark = sum(points for _, points, waits in said["grades"].values() if waits)
 
 
+class _Errors(logging.Handler):
+    """Keeps the last line of the last exception that was logged: nbgrader says it nowhere else."""
+
+    last = ""
+
+    def emit(self, record):
+        if found := re.findall(r"^[\w.]+: .*\S", record.getMessage(), re.MULTILINE):
+            self.last = found[-1]
+
+
 class Grading:
     """One run over a class. `say` is told of submissions of a large class that need a look, as they come."""
 
@@ -216,10 +227,9 @@ class Grading:
     @contextlib.contextmanager
     def _logging(self):
         self.log = logging.getLogger("autograder.grade")
-        self.log.propagate, self.log.handlers = (
-            False,
-            [logging.FileHandler(self.output / "grading.log", errors="backslashreplace")],
-        )
+        file = logging.FileHandler(self.output / "grading.log", errors="backslashreplace")
+        self.errors = _Errors(logging.ERROR)
+        self.log.propagate, self.log.handlers = False, [file, self.errors]
         self.log.setLevel(logging.INFO)
         warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's own, of no use to an instructor
         try:
@@ -307,13 +317,22 @@ class Grading:
             try:
                 converter.start()
             except NbGraderException:
-                raise Problem(
-                    f"The lesson {lesson} cannot be prepared; the reason stands in {self.output / 'grading.log'}."
-                ) from None
+                raise Problem(f"The lesson {lesson} cannot be prepared: {self._reason(lesson)}") from None
             write(mark, now)
         released = nbformat.writes(overlay.release(source, self.config))
         limits = execute.TwoProcessRun(config=self.config).limits()
         return task.Lesson(lesson, nbformat.writes(source), released, limits, self.options.isolate).pack()
+
+    def _reason(self, lesson):
+        """What the log said last, and where it stands."""
+        said, self.errors.last = self.errors.last, ""
+        if "Cannot add or remove cells" in said:
+            return (
+                "nbgrader adds or removes no graded cell of a lesson that has grades. Put the cells back as they were, or start it over: "
+                f"`nbgrader db assignment remove {lesson} --force` takes its grades, your marks and its deadline out of the gradebook "
+                "(keep a copy of gradebook.db), then grade again."
+            )
+        return f"{said.rstrip('.') or 'it was not said why'}. More stands in {self.output / 'grading.log'}."
 
     def _in_gradebook(self, lesson):
         """Whether the gradebook has the lesson's notebook; it may be another one than that it was prepared in. Raises
@@ -488,7 +507,7 @@ class Grading:
             self.say(f"{row.student}, {row.lesson}: {row.note}")
 
     def _skip(self, handed, why=None):
-        why = why or f"the reason stands in {self.output / 'grading.log'}."
+        why = why or self._reason(handed.lesson)
         self.skipped.append(f"{handed.student}, {handed.lesson}: {why}")
         self.bar.update()
 

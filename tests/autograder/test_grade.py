@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -652,6 +653,35 @@ def test_a_time_that_cannot_be_read_is_told(course, grade):
     stamp = course / "class" / "ada" / LESSON / "timestamp.txt"
     stamp.mkdir()
     assert grade()[0] == 0 and "unreadable times were left out" in grade()[1]
+
+
+def test_a_new_test_in_a_graded_lesson_is_told_with_what_to_do(course, isolate, capsys):
+    (course / "class").rename(course / "submitted")
+    command = ["grade", LESSON, *([] if isolate else ["--no-sandbox"])]
+    assert cli.main(command) == 0
+    path = course / "solutions" / LESSON / f"{LESSON}.ipynb"
+    nb = json.loads(path.read_text())
+    nb["cells"].append(json.loads(json.dumps(nb["cells"][1]).replace("test-square", "new-test")))
+    path.write_text(json.dumps(nb))
+    assert cli.main(command) == 1
+    said = capsys.readouterr().err
+    assert "no graded cell of a lesson that has grades" in said
+    start_over = [sys.executable, "-m", *re.search(r"`(nbgrader .*?)`", said)[1].split()]
+    subprocess.run(start_over, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert cli.main(command) == 0
+    [row] = csv.DictReader((course / "grades.csv").open())
+    assert (row["raw_score"], row["max_score"]) == ("8.0", "10.0")
+
+
+def test_why_a_lesson_cannot_be_prepared_is_told(course, grade):
+    path = course / "solutions" / LESSON / f"{LESSON}.ipynb"
+    path.write_text(path.read_text().replace("### END SOLUTION", ""))
+    code, said = grade()
+    assert (
+        code == 1
+        and "cannot be prepared: RuntimeError: no end solution statement found. More stands in"
+        in " ".join(said.split())
+    )
 
 
 def test_a_lesson_of_two_notebooks_is_refused(course, grade):
