@@ -43,7 +43,7 @@ from autograder import batch, execute, grades_csv, intake, overlay, pages, score
 from autograder.collected import read
 from autograder.graded import STOPS, what_was_wrong
 from autograder.problem import Problem
-from autograder.record import OpenGradebook, Recorder
+from autograder.record import Course, OpenGradebook, Recorder
 from autograder.runner import SetupFailed
 from autograder.sandbox import SandboxError, require
 from autograder.store import Store, alone, digest, grader, write
@@ -250,7 +250,7 @@ class Grading:
         self.page_settings = pages.settings(self.config)
         directories = self.config.CourseDirectory
         self.gradebook = OpenGradebook(directories.db_url, directories.get("course_id", "default_course"))
-        self.recorder = Recorder(coursedir=CourseDirectory(config=self.config), config=self.config, log=self.log)
+        self.recorder = Recorder(coursedir=Course(config=self.config), config=self.config, log=self.log)
         self.recorder.begin(self.gradebook)
         self.undated = [lesson for lesson in self.lessons if self.gradebook.find_assignment(lesson).duedate is None]
         pool = self._pool(len(todo))
@@ -391,7 +391,7 @@ class Grading:
         path = self.output / "submitted" / handed.student / handed.lesson / f"{handed.lesson}.ipynb"
         try:
             return task.Submission(
-                overlay.content(path if path.exists() else handed.notebook), "", dict(files), list(notes)
+                overlay.content(path if path.is_file() else handed.notebook), "", dict(files), list(notes)
             )
         except overlay.Unreadable as problem:
             return task.Submission(b"", str(problem), dict(files), list(notes))

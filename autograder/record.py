@@ -7,6 +7,7 @@ transaction: whenever the machine stops, the gradebook has all of a submission's
 import contextlib
 import functools
 import os
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -25,12 +26,13 @@ from nbgrader.api import (
 )
 from nbgrader.converters import Autograde, autograde
 from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import latesubmissions, saveautogrades
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import OperationalError
 from traitlets.utils.importstring import import_item
 
-from autograder import execute, standing
+from autograder import execute, stamps, standing
 from autograder.store import write
 
 # nbgrader asks the command `alembic` for this, which takes seconds
@@ -153,6 +155,13 @@ class OpenGradebook(Gradebook):
             return False
 
 
+class Course(CourseDirectory):
+    """nbgrader's, to which a time that cannot be read is none: it would stop there."""
+
+    def get_existing_timestamp(self, folder):
+        return stamps.read(Path(folder))
+
+
 class Recorder(Autograde):
     """nbgrader's converter with the results at hand: what it runs is left out, what it writes is as ever."""
 
@@ -202,7 +211,10 @@ class Recorder(Autograde):
         for step in self.steps:
             nb, resources = step.preprocess(nb, resources)
         names = resources["nbgrader"]
-        write(Path(self._format_dest(names["assignment"], names["student"])) / f"{names['notebook']}.ipynb", self.text)
+        target = Path(self._format_dest(names["assignment"], names["student"])) / f"{names['notebook']}.ipynb"
+        if target.is_dir():  # a folder that was handed in
+            shutil.rmtree(target)
+        write(target, self.text)
 
 
 @contextlib.contextmanager

@@ -313,6 +313,20 @@ def test_what_was_collected_is_not_written_over(course, isolate, capsys):
     assert (course / "submitted" / "ada" / LESSON / f"{LESSON}.ipynb").read_bytes() == there
 
 
+def test_odd_things_in_submitted_cost_nobody_anything(course, isolate, capsys):
+    """A time that cannot be read, and a folder that is called like the notebook."""
+    path = hand_in(course, "bob", "def square(x):\n    return x * x", name="my homework.ipynb")
+    (path.parent / f"{LESSON}.ipynb").mkdir()
+    (path.parent / f"{LESSON}.ipynb" / "plot.png").write_bytes(b"1")
+    (course / "class" / "ada" / LESSON / "timestamp.txt").write_text("2026-13-45 10:00 UTC")
+    (course / "class").rename(course / "submitted")
+    for _ in range(2):
+        assert cli.main(["grade", LESSON, *([] if isolate else ["--no-sandbox"])]) == 0
+        assert "so it counts as in time." in " ".join(capsys.readouterr().out.replace("│", " ").split())
+    rows = list(csv.DictReader((course / "grades.csv").open()))
+    assert {row["student_id"]: row["raw_score"] for row in rows} == {"ada": "4.0", "bob": "4.0"}
+
+
 def test_a_limit_that_was_broken_is_told_whatever_the_score(course, grade):
     hand_in(course, "bob", "import os\ndef square(x):\n    return x * x if x != -5 else os._exit(1)")
     hand_in(course, "cleo", "while True: pass\ndef square(x):\n    return x * x")
