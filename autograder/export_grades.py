@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import io
-import os
 import re
 import zipfile
 from pathlib import Path
@@ -13,7 +12,7 @@ from autograder.archive import plain
 from autograder.collected import COUNTS
 from autograder.collected import read as read_record
 from autograder.problem import Problem
-from autograder.store import Store, write
+from autograder.store import Store, write, written
 from autograder.tables import marked
 from autograder.wording import many, some
 
@@ -321,14 +320,12 @@ def _feedback(output, folder, lesson, submissions, record, form):
     if not known:
         return None, 0 if record or not pages else len(pages)
     path = folder / f"{lesson}-{form}-feedback.zip"
-    temporary = path.with_name(f".{path.name}.new")
-    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+    with written(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for student, found in known.items():
             key = record[student].key
             for page in found:
                 with contextlib.suppress(FileNotFoundError):  # a grader at work makes it anew
                     archive.write(page, f"{key}_{page.name}" if form == "canvas" else f"{key}/{page.name}")
-    os.replace(temporary, path)
     return path, len(pages) - len(known)
 
 

@@ -47,9 +47,7 @@ def report(course: Path, lessons, output: Path, to: Path | None = None) -> Path:
     page = environment.get_template("report/report.html.j2").render(
         lessons=pages, made=datetime.now().strftime("%d %B %Y, %H:%M").lstrip("0"), named=NAMED, bins=BINS
     )
-    temporary = to.with_name(f".{to.name}.new")
-    temporary.write_text(page, encoding="utf-8", newline="\n")
-    os.replace(temporary, to)
+    store.write(to, page)
     return to
 
 

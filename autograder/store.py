@@ -27,11 +27,18 @@ except ImportError:  # no lock on Windows, where there is no isolation either
 
 def write(path: Path, data: bytes | str) -> None:
     """Put `data` at `path`, all of it or nothing, whenever this process ends."""
+    with written(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextlib.contextmanager
+def written(path: Path):
+    """A file that is at `path` once it is whole; nobody else writes to it meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, new = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
-        with open(descriptor, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
+        with open(descriptor, "w+b") as file:
+            yield file
         os.chmod(new, 0o644)
         os.replace(new, path)
     except BaseException:

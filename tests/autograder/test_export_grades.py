@@ -308,6 +308,23 @@ def test_what_cannot_be_exported_is_one_sentence(tmp_path, graded, monkeypatch, 
     )
 
 
+def test_two_exports_at_once_are_both_whole(export, monkeypatch):
+    place, inside = zipfile.ZipFile.write, []
+
+    def second_meanwhile(archive, *args):
+        if not inside:
+            inside.append("it has begun")
+            inside.append(export("canvas")[0])
+        return place(archive, *args)
+
+    monkeypatch.setattr(zipfile.ZipFile, "write", second_meanwhile)
+    code, said, folder = export("canvas")
+    assert [code, *inside[1:]] == [0, 0], said
+    with zipfile.ZipFile(folder / f"{LESSON}-canvas-feedback.zip") as archive:
+        assert archive.testzip() is None and len(archive.namelist()) == 3
+    assert not list(folder.glob(".*"))
+
+
 def test_an_export_without_a_grade_is_a_problem(graded, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(graded["canvas"])
     assert cli.main(["export", "--form", "moodle"]) == 1
