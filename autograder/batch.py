@@ -19,6 +19,7 @@ from multiprocessing import forkserver
 from autograder.problem import Problem
 
 PATIENCE = 60  # seconds without any worker
+GET_DASK = "`pip install --editable '.[cluster]'` in the folder of this course"
 
 
 @dataclass
@@ -116,34 +117,31 @@ class Cluster:
         try:
             import distributed
         except ImportError:
-            raise Problem(
-                "Grading on a cluster needs Dask: install it here and on the workers with `pip install 'cnn-by-hand[cluster]'`."
-            ) from None
+            raise Problem(f"Grading on a cluster needs Dask. Get it here and on the workers with {GET_DASK}.") from None
         self.died = distributed.KilledWorker
-        self.address, self.alone_since, self.ready, self.home = address, None, ready, home
+        self.address, self.alone_since, self.home = address, None, home
         start = f"start `dask worker {address} --nworkers CORES --nthreads 1`"
         try:
             self.client = distributed.Client(address, timeout=10, set_as_default=False)
             if say and not self.client.nthreads():
                 say(f"No worker is at {address} yet; waiting {PATIENCE} s for one. On each machine, {start}.")
             self.client.wait_for_workers(1, timeout=PATIENCE)
+            answers = self.client.run(ready, on_error="return")
         except (OSError, ValueError, TimeoutError) as error:
             raise Problem(
                 f"There is no Dask scheduler with workers at {address} ({error or type(error).__name__}). Start `dask scheduler`; "
                 f"on each machine, {start}."
             ) from None
-        self._inspect()
+        self._inspect(answers)
         self.pool = self.client.get_executor(pure=False)
 
-    def _inspect(self):
+    def _inspect(self, answers):
         """Raises Problem where a worker has another grader than we have, or no isolation."""
-        try:
-            answers = self.client.run(self.ready)
-        except Exception as error:  # whatever a worker raises that has no such function
-            raise Problem(
-                f"The workers at {self.address} cannot run this grader ({type(error).__name__}: {error}); install it there."
-            ) from None
         for worker, answer in answers.items():
+            if isinstance(answer, OSError):  # it is gone already, and says nothing
+                continue
+            if isinstance(answer, Exception):  # whatever a worker raises that has no such function
+                answer = f"it cannot run this grader ({type(answer).__name__}: {answer}); install it there."
             if answer:
                 self.client.close()
                 raise Problem(f"The worker {worker} cannot grade: {answer}")

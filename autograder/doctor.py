@@ -17,6 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from autograder import sandbox
+from autograder.batch import GET_DASK
 from autograder.sandbox import Limits, Sandbox, SandboxError
 
 ISOLATION = "Isolation of students' code"
@@ -317,7 +318,7 @@ def _cluster(group, needed):
     """What `--scheduler` needs, and nothing else."""
     for need in needed:
         if need.marker is not None and need.marker.evaluate({"extra": "cluster"}):
-            get = "For a cluster, `pip install --editable '.[cluster]'`."
+            get = f"For a cluster, {GET_DASK}."
             try:
                 has = metadata.version(need.name)
             except metadata.PackageNotFoundError:

@@ -271,7 +271,7 @@ class Grading:
                 self.rows += withdrawn(self.before, todo, self.skipped)
             self.skipped = [line + self._stays(line) for line in self.skipped]
             write(self.output / "grades.csv", grades_csv.text(self.gradebook))
-            whole = True
+            slots, whole = pool.slots, True  # of a cluster, while it is there
         except KeyboardInterrupt:
             then = "With --force it begins anew" if self.options.force else "It goes on there"
             done = f"{len(self.rows):,} of {many(len(todo), 'submission')} graded"
@@ -281,7 +281,7 @@ class Grading:
             pool.close(idle=whole)
             self.gradebook.end()
         self.rows.sort(key=lambda row: (row.student, self.lessons.index(row.lesson)))
-        self.report = self._reported(len(todo), time.monotonic() - started, pool)
+        self.report = self._reported(len(todo), time.monotonic() - started, slots)
         write(self.output / ".graded" / "run.json", json.dumps(self.report, indent=1))
         for lesson in self.lessons:
             graded = {row.student for row in self.rows if row.lesson == lesson}
@@ -516,7 +516,7 @@ class Grading:
         known = self.before.get(tuple(line.partition(":")[0].rsplit(", ", 1)))
         return f" The grade from before stays: {known.score:g} of {known.points:g}." if known else ""
 
-    def _reported(self, found, seconds, pool):
+    def _reported(self, found, seconds, slots):
         """What the run was, for the class report; written to `.graded/run.json`."""
         return {
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -531,7 +531,7 @@ class Grading:
             "seconds": round(seconds, 1),
             "core_seconds": round(self.core_seconds, 1),
             "workers": self.options.scheduler or "this machine",
-            "slots": pool.slots,
+            "slots": slots,
             "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
         }
 

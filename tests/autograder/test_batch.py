@@ -589,12 +589,15 @@ def cluster(workers=2):
 
 
 def test_a_cluster_gives_what_one_machine_gives(tmp_path, run):
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed: grading on a cluster is not tested")
     students = make_class(10)
     one, many = make_course(tmp_path / "one", students), make_course(tmp_path / "many", students)
     _, rows, _ = run(one)
     with cluster() as (address, _):
+        with distributed.Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2)
         report, rows_too, skipped = run(many, scheduler=address)
-    assert rows_too == rows and skipped == [] and report["graded"] == 10
+    assert rows_too == rows and skipped == [] and report["graded"] == 10 and report["slots"] == 2
     assert sound(many) == sound(one) == deserved(students)
 
 
@@ -640,6 +643,14 @@ def test_who_waits_for_workers_is_told_at_once(monkeypatch):
         batch.Cluster(address, str, pool, said.append)
     start = f"On each machine, start `dask worker {address} --nworkers CORES --nthreads 1`."
     assert said == [f"No worker is at {address} yet; waiting 2 s for one. {start}"]
+
+
+def test_only_a_worker_that_answers_can_be_refused():
+    pool = object.__new__(batch.Cluster)
+    pool.client = SimpleNamespace(close=lambda: None)
+    pool._inspect({"one": "", "two": OSError("Timed out trying to connect")})
+    with pytest.raises(Problem, match=r"The worker two cannot grade: it cannot run this grader \(ModuleNotFoundError"):
+        pool._inspect({"one": "", "two": ModuleNotFoundError("autograder")})
 
 
 def test_workers_of_another_version_are_refused(tmp_path, run, monkeypatch):
