@@ -21,6 +21,7 @@ FORMS = (
     "nbgrader",
     "folder",
 )  # of autograder.lms, which takes time to import
+LEAST_MEMORY = 100 << 20  # bytes that a submission's process needs before its first line
 
 
 def main(argv=None):
@@ -198,7 +199,10 @@ def _bytes(text):
     found = re.fullmatch(r"(\d+)([MG])B?", text.strip(), re.IGNORECASE)
     if found is None or int(found[1]) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no size; write it as 512M or 4G")
-    return int(found[1]) << {"M": 20, "G": 30}[found[2].upper()]
+    size = int(found[1]) << {"M": 20, "G": 30}[found[2].upper()]
+    if size < LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"{text} is too little for numpy and a notebook; give 100M or more")
+    return size
 
 
 def _course():

@@ -30,7 +30,7 @@ def _exporter(settings):
 
 
 def render(settings: bytes, notebook: str, lesson: str, student: str, said: dict) -> str:
-    """The page of a graded notebook; `said` is what `OpenGradebook.says` gives for it."""
+    """The page of a graded notebook; `said` is what `standing.of` gives for it."""
     nb = nbformat.v4.reads(notebook)
     names = {"notebook": lesson, "assignment": lesson, "student": student, "db_url": ""}
     resources = {"metadata": {"name": lesson, "path": ""}, "unique_key": lesson, "nbgrader": names}

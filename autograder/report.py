@@ -58,7 +58,9 @@ def _number(value):
 def _lesson(gradebook, course, output, to, lesson):
     """All that the template needs to say of one lesson."""
     record = read_record(output, lesson)
-    submissions = scores.of(gradebook, lesson)
+    submissions, names = scores.of(gradebook, lesson), _names(gradebook)
+    for one in submissions:
+        one.name = names[one.student]
     exercises, stubs, title = _exercises(course, lesson, submissions)
     place = {cell: exercise.name for exercise in exercises for cell in exercise.cells}
     looks = look_at_all([output / "autograded" / one.student / lesson for one in submissions], place, stubs)
@@ -82,7 +84,7 @@ def _lesson(gradebook, course, output, to, lesson):
         "unread": len(submissions) - len(tried),
         "exercises": [_exercise(exercise, tried) for exercise in exercises],
         "mistakes": _mistakes(exercises, tried),
-        "attention": _attention(submissions, record, _names(gradebook), _not_taken(output, lesson)),
+        "attention": _attention(submissions, record, names, _not_taken(output, lesson)),
         "alike": _alike(submissions),
         "not_isolated": sum(NOT_ISOLATED in one.notes for one in submissions),
         "unfinished": scores.unfinished(course, output, lesson, submissions, gradebook),
@@ -168,8 +170,10 @@ def _mistakes(exercises, submissions):
 
 
 def _names(gradebook):
-    """{id: the name, or the id where the gradebook has none}"""
-    return {s.id: plain(f"{s.first_name or ''} {s.last_name or ''}".strip() or s.id) for s in gradebook.students}
+    """{id: the name, or the id where the gradebook has none; both where several have one name}"""
+    names = {s.id: plain(f"{s.first_name or ''} {s.last_name or ''}".strip() or s.id) for s in gradebook.students}
+    count = Counter(names.values())
+    return {id_: name if count[name] == 1 else f"{name} ({plain(id_)})" for id_, name in names.items()}
 
 
 def _not_taken(output, lesson):

@@ -165,7 +165,7 @@ def alone(folder: Path):
                 file.seek(0)
                 holder = " ".join(file.read().split())[:100] or "another process"
                 raise Problem(
-                    f"{folder.parent} is in use by a grader ({holder}). Wait until that ends, or choose another --output."
+                    f"{folder.parent} is in use by a grader or a collection ({holder}). Wait until that ends, or choose another --output."
                 ) from None
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")

@@ -307,7 +307,7 @@ def test_a_set_up_cell_that_fails_here_stops_the_run_and_saves_everything(tmp_pa
 
 
 def test_two_graders_do_not_meet(tmp_path):
-    told = rf"is in use by a grader \(process {os.getpid()} on .*\)\. Wait"
+    told = rf"is in use by a grader or a collection \(process {os.getpid()} on .*\)\. Wait"
     with alone(tmp_path / ".graded"), pytest.raises(Problem, match=told), alone(tmp_path / ".graded"):
         raise AssertionError
     with alone(tmp_path / ".graded"):

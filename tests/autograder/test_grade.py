@@ -213,6 +213,15 @@ def test_a_timeout_is_a_positive_number(course, grade, capsys, seconds):
 
 
 @pytest.mark.parametrize(
+    ("size", "why"), [("1M", "is too little for numpy"), ("2", "is no size"), ("0G", "is no size")]
+)
+def test_memory_is_enough_for_a_process(course, grade, capsys, size, why):
+    with pytest.raises(SystemExit):
+        grade("--memory", size)
+    assert f"{size} {why}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("wrong", "meant"), [("--frce", "--force"), ("--submision=class", "--submissions"), ("--verbose", "")]
 )
 def test_a_misspelt_option_is_told_by_its_command(course, grade, capsys, wrong, meant):

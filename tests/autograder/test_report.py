@@ -180,6 +180,21 @@ def test_its_numbers_are_the_gradebooks(made):
     assert "Without 1 that could not be read" in page.below("Exercise by exercise")  # cleo's
 
 
+def test_namesakes_are_told_apart(graded, monkeypatch, request):
+    def name(first, last):
+        with Gradebook(f"sqlite:///{graded}/gradebook.db") as book:
+            for student in ("ada", "fay"):
+                book.update_or_create_student(student, first_name=first, last_name=last)
+
+    name("Anna", "Müller")
+    request.addfinalizer(lambda: name("", ""))
+    monkeypatch.chdir(graded)
+    assert cli.main(["report"]) == 0
+    page = Page((graded / "report.html").read_text())
+    assert "Anna Müller (ada) , bob" in page.below("Nearly the same")
+    assert "Anna Müller (fay)" in page.below("Handed in nothing")
+
+
 def test_its_title_is_the_lessons_heading_alone(made):
     assert "9 · Squares" in made[1].parts and "<title>Class report: 9 · Squares</title>" in made[0]
 
