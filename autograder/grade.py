@@ -40,7 +40,7 @@ from traitlets.config import Config, PyFileConfigLoader
 from traitlets.utils.importstring import import_item
 
 from autograder import batch, execute, grades_csv, intake, overlay, pages, scores, stamps, standing, task
-from autograder.collected import read
+from autograder.collected import read as read_record
 from autograder.graded import STOPS, what_was_wrong
 from autograder.problem import Problem
 from autograder.record import Course, OpenGradebook, Recorder
@@ -215,7 +215,9 @@ class Grading:
         place = self.output / "submitted"
         if self.submissions.resolve() == place.resolve():
             return
-        collected = {(line.student, name) for name in self.lessons for line in read(self.output, name) if line.counts}
+        collected = {
+            (line.student, name) for name in self.lessons for line in read_record(self.output, name) if line.counts
+        }
         lost = [handed for handed in todo if (handed.student, handed.lesson) in collected]
         names = sorted({handed.student for handed in lost if (place / handed.student / handed.lesson).is_dir()})
         if names:
