@@ -16,6 +16,11 @@ from autograder.problem import Problem
 
 MAX_FILES = 500  # of one submission
 MAX_ENTRIES = 1_000_000  # of one archive
+NAME_BYTES = 255  # of a part of a path, as file systems have it
+_BOUNDED = (
+    zipfile.ZIP_STORED,
+    zipfile.ZIP_DEFLATED,
+)  # zipfile unpacks other kinds in large pieces, whatever their size
 _JUNK = {"__macosx", ".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints"}
 # controls, and the marks that turn the direction of what follows: a name must look like what it is
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -57,7 +62,7 @@ def safe_path(name: str) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name):
         raise Refused("its path leads out of the folder, which no honest archive has; it was not unpacked.")
-    cleaned = [plain(part).strip() or "_" for part in parts]
+    cleaned = [_short(plain(part).strip() or "_", NAME_BYTES) for part in parts]
     if not cleaned or len(cleaned) > 40:
         raise Refused("its path cannot be used.")
     return "/".join(cleaned)
@@ -69,14 +74,18 @@ def short_path(path: str) -> str:
     >>> len(short_path("x" * 200 + ".ipynb/a.txt"))
     156
     """
-    return "/".join(map(_short, path.split("/")))
+    return "/".join(_short(part, 150) for part in path.split("/"))
 
 
-def _short(part):
+def _short(part, most):
     stem, suffix = os.path.splitext(part)
-    while len((stem + suffix).encode()) > 150:
-        stem, suffix = (stem[:-1], suffix) if stem else ("", suffix[:-1])
-    return stem + suffix
+    suffix = _cut(suffix, most)
+    return _cut(stem, most - len(suffix.encode())) + suffix
+
+
+def _cut(text, most):
+    """The text without the characters beyond so many bytes."""
+    return text.encode()[:most].decode(errors="ignore")
 
 
 def _is_junk(path):
@@ -172,9 +181,11 @@ def _zip(archive):
                 raise Refused("it is a link or a device inside the archive; it was not unpacked.")
             if info.flag_bits & 1:
                 raise Refused("it is locked with a password.")
+            if info.compress_type not in _BOUNDED:
+                raise Refused("it is packed in a way that is not read here; ask for an ordinary zip.")
             found.append(Entry(path, info.file_size, lambda info=info: _unpacked(archive, info)))
         except Refused as problem:
-            refused.append((plain(name), str(problem)))
+            refused.append((_short(plain(name), NAME_BYTES), str(problem)))
     return found, refused
 
 
@@ -187,7 +198,7 @@ def _decoded(info):
 
 
 def _unpacked(archive, info):
-    if info.file_size > MAX_BYTES:  # zipfile reads no more than what the archive declares
+    if info.file_size > MAX_BYTES:  # of the kinds in _BOUNDED, zipfile unpacks no more than that
         raise Refused(f"it unpacks to {info.file_size >> 20:,} MB; a file may have {MAX_BYTES >> 20} MB.")
     try:
         with archive.open(info) as file:
