@@ -13,6 +13,7 @@ from typing import NamedTuple
 TOKEN = r"\w+|[^\w\s]"
 ALIKE = 0.92  # cosine of the weighted pieces; one changed line in a page of code is about 0.95
 CLOSEST = 5  # pairs of a group that are told
+MOST_CHARS = 20_000  # of a cell's code, and of all that a student wrote: the rest is not compared
 LEAST_TOKENS = 60  # with less of their own, two honest solutions are the same by chance
 
 
@@ -62,8 +63,8 @@ class _Plain(ast.NodeTransformer):
 def own_text(sources: list[str], stubs: list[str]) -> str:
     """What a student wrote into the solution cells: normalised, without the lines that the stub has too."""
     given = {line.strip() for stub in stubs for line in normalised(stub).splitlines()}
-    lines = [line for source in sources for line in normalised(source).splitlines()]
-    return "\n".join(line for line in lines if line.strip() and line.strip() not in given)
+    lines = [line for source in sources for line in normalised(source[:MOST_CHARS]).splitlines()]
+    return "\n".join(line for line in lines if line.strip() and line.strip() not in given)[:MOST_CHARS]
 
 
 class Group(NamedTuple):

@@ -407,6 +407,15 @@ def test_short_untouched_or_broken_code_is_in_no_group():
     assert similarity.own_text([STUB], [STUB]) == ""
 
 
+def test_of_a_cell_without_end_the_beginning_is_compared(monkeypatch):
+    """To parse megabytes takes minutes and gigabytes."""
+    parsed = []
+    monkeypatch.setattr(similarity, "normalised", lambda source: parsed.append(len(source)) or source)
+    texts = {name: similarity.own_text([loops("x") + "x=1;" * 10_000, "x=1\n" * 20_000], []) for name in "ab"}
+    assert max(parsed) <= similarity.MOST_CHARS and similarity.groups(texts)[0].keys == ["a", "b"]
+    assert max(map(len, texts.values())) <= similarity.MOST_CHARS
+
+
 def test_a_large_class_is_compared_like_a_small_one():
     """The projection that a large class goes through loses no pair and invents none."""
     scipy_sparse = pytest.importorskip("scipy.sparse")
