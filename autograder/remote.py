@@ -9,9 +9,10 @@ import time
 import numpy as np
 
 from autograder.sandbox import Limits, Sandbox
-from autograder.wire import CALLBACK, HANDLE, HEADER_BYTES, Channel, Closed, Codec, TimedOut, WireError, blob
+from autograder.wire import CALLBACK, HANDLE, HEADER_BYTES, OWN, Channel, Closed, Codec, Own, TimedOut, WireError, blob
 
 OUTPUT_CHARS = 32 << 20  # of all outputs of a notebook
+MOST_OWN = 100_000  # values of a test of which it is remembered that they are objects of the student's own
 _NEVER = {"SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException"}
 EXITED = "ended the notebook with exit() or SystemExit: remove that."
 
@@ -127,6 +128,7 @@ class Session:
         self.sandbox, self.limits, self.deadline = sandbox, limits, deadline
         self.channel = Channel(sock, Codec(self._opaque, self._resolve), tick=self._watch)
         self.callbacks, self.remotes = [], {}
+        self.own = {}  # {id of a plain value: number of the student's object that it came from}
         self.stopped = None  # the sentence that says why the test was stopped
         self.ended = self.killed = False  # whether the process ended, and whether it was killed
         self.depth = 0
@@ -145,6 +147,12 @@ class Session:
     def _resolve(self, code, payload):
         if code == CALLBACK:
             return self.callbacks[int(payload[0])]
+        if code == OWN:
+            number, value = payload
+            if len(self.own) == MOST_OWN:
+                self.own.clear()
+            self.own[id(value)] = int(number)
+            return value
         number, kind, name, callable_ = payload
         number, kind, name = (
             int(number),
@@ -154,6 +162,20 @@ class Session:
         if number not in self.remotes:
             self.remotes[number] = Remote(self, number, kind[:80], name[:80], bool(callable_))
         return self.remotes[number]
+
+    def _back(self, value):
+        """What is passed to the student's code, with what came from objects of its own marked as these.
+
+        Nothing here holds such a value, so an id may be another's by now: the other side compares what it gets with its object.
+        """
+        if not self.own:
+            return value
+        number, kind = self.own.get(id(value)), type(value)
+        if kind in (list, tuple):
+            value = kind([self._back(item) for item in value])
+        elif kind is dict:
+            value = {key: self._back(item) for key, item in value.items()}
+        return value if number is None else Own(number, value)
 
     def _watch(self):
         if self.sandbox.time_to_look():
@@ -173,18 +195,21 @@ class Session:
         return reply[1]
 
     def bind(self, name, value):
-        self._operate(["bind", name, value], f"setting `{name}`", ())
+        self._operate(["bind", name, self._back(value)], f"setting `{name}`", ())
 
     def unbind(self, name):
         self._operate(["unbind", name], f"deleting `{name}`", ())
 
     def call(self, function, args, kwargs):
         what = f"{function._name or function._kind}({', '.join([*map(_brief, args), *(f'{k}={_brief(v)}' for k, v in kwargs.items())])})"
-        return self._operate(["op", "call", [function, *args], kwargs], what, args)
+        named = {name: self._back(value) for name, value in kwargs.items()}
+        return self._operate(["op", "call", [function, *map(self._back, args)], named], what, args)
 
     def ask(self, operation, *args):
         return self._operate(
-            ["op", operation, list(args), {}], f"{operation} of a {getattr(args[0], '_kind', 'value')}", ()
+            ["op", operation, list(map(self._back, args)), {}],
+            f"{operation} of a {getattr(args[0], '_kind', 'value')}",
+            (),
         )
 
     def _operate(self, message, what, args):
@@ -261,7 +286,7 @@ class Session:
 
     def _called_back(self, token, args, kwargs):
         try:
-            return ["value", self.callbacks[token](*args, **kwargs)]
+            return ["value", self._back(self.callbacks[token](*args, **kwargs))]
         except Exception as error:
             return ["raised", type(error).__name__, str(error)[:2000]]
 

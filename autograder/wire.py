@@ -2,6 +2,9 @@
 
 A message is a msgpack header of bounded size, followed by the raw bytes of the arrays that it mentions. A closed set of types
 crosses by value, always as the exact base class; anything else crosses as an opaque handle. Nothing that arrives is executed.
+
+A container of a class that the student wrote (a namedtuple, a dict with attributes) crosses as the plain value and the number of
+the object: what is judged is plain, and where it is passed back, the student's code gets the object itself.
 """
 
 import math
@@ -9,6 +12,7 @@ import re
 import socket
 import struct
 import time
+from dataclasses import dataclass
 
 import msgpack
 import numpy as np
@@ -23,8 +27,8 @@ READ_SECONDS = 5  # of one message: keys made to collide take for ever
 _PRELUDE = struct.Struct("<II")
 _DTYPE = re.compile(r"[<>|=](?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[SU][1-9]\d{0,5})")
 
-TUPLE, ARRAY, SCALAR, COMPLEX, BIGINT, SET, FROZENSET, SLICE, RANGE, ELLIPSIS, TYPE, RNG, HANDLE, CALLBACK = range(
-    1, 15
+TUPLE, ARRAY, SCALAR, COMPLEX, BIGINT, SET, FROZENSET, SLICE, RANGE, ELLIPSIS, TYPE, RNG, HANDLE, CALLBACK, OWN = range(
+    1, 16
 )
 
 _TYPES = {t.__name__: t for t in (bool, int, float, complex, str, bytes, list, tuple, dict, set)}
@@ -50,11 +54,22 @@ def blob(data: bytes) -> np.ndarray:
     return np.frombuffer(data, np.uint8)
 
 
-class Codec:
-    """Packs and unpacks values. `opaque(obj) -> (code, payload)` and `resolve(code, payload) -> obj` treat HANDLE and CALLBACK."""
+@dataclass
+class Own:
+    """A plain value that came with the number of an object, on its way back to that."""
 
-    def __init__(self, opaque=None, resolve=None):
-        self.opaque, self.resolve = opaque, resolve
+    number: int
+    plain: object
+
+
+class Codec:
+    """Packs and unpacks values. `opaque(obj) -> (code, payload)` and `resolve(code, payload) -> obj` treat HANDLE and CALLBACK.
+
+    With `number(obj) -> int`, containers of other classes than the plain ones cross as OWN; `resolve` treats [number, plain].
+    """
+
+    def __init__(self, opaque=None, resolve=None, number=None):
+        self.opaque, self.resolve, self.number = opaque, resolve, number
 
     def pack(self, value) -> list[bytes]:
         """The frame of one message as a list of buffers: prelude, sizes, header, arrays."""
@@ -82,8 +97,10 @@ class Codec:
             kind = type(obj)
             if kind is tuple:
                 return ext(TUPLE, list(obj))
-            if isinstance(obj, np.ndarray):
-                return array(np.ndarray.view(obj, np.ndarray))
+            if kind is np.ndarray:
+                return array(obj)
+            if kind is Own:
+                return own(obj.number, obj.plain)
             if isinstance(obj, np.generic) and obj.dtype.kind in "?biufcSU":
                 return ext(SCALAR, [obj.dtype.str, obj.tobytes()])
             if kind is int:  # beyond 64 bits
@@ -104,12 +121,20 @@ class Codec:
                 return ext(TYPE, [_TYPE_NAMES[obj], False])
             if kind is np.random.Generator and type(obj.bit_generator) is np.random.PCG64:
                 return ext(RNG, obj.bit_generator.state)
-            for base, plain in _BASES:
+            for base, flat in _BASES:
                 if isinstance(obj, base):
-                    return plain(obj) if base is not tuple else ext(TUPLE, plain(obj))
+                    return flat(obj)
+            if (value := plain(obj)) is not obj:
+                if self.number is not None:
+                    return own(self.number(obj), value)
+                return value if type(value) in (list, dict) else default(value)
             if self.opaque is None:
                 raise WireError(f"a {kind.__name__} cannot be sent")
             return ext(*self.opaque(obj))
+
+        def own(number, value):
+            is_tuple = type(value) is tuple
+            return ext(OWN, [number, list(value) if is_tuple else value, is_tuple])
 
         def array(a):
             if not _DTYPE.fullmatch(a.dtype.str):
@@ -187,7 +212,10 @@ class Codec:
                 generator = np.random.Generator(np.random.PCG64(0))
                 generator.bit_generator.state = inner
                 return generator
-            if code in (HANDLE, CALLBACK) and self.resolve is not None:
+            if code == OWN:
+                number, value, is_tuple = inner
+                inner = [number, tuple(value) if is_tuple else value]
+            if code in (HANDLE, CALLBACK, OWN) and self.resolve is not None:
                 return self.resolve(code, inner)
             raise WireError(f"unknown type code {code}")
 
@@ -217,16 +245,13 @@ class Codec:
             raise WireError("an array of an impossible shape")
         if order not in ("C", "F") or math.prod(shape) * dtype.itemsize != len(arrays[index]):
             raise WireError("an array whose shape and data differ")
-        if not len(arrays[index]):
-            return np.empty(shape, dtype)
-        out = np.frombuffer(arrays[index], dtype).reshape(shape, order=order)
+        if len(arrays[index]):
+            out = np.frombuffer(arrays[index], dtype).reshape(shape, order=order)
+        else:
+            out = np.empty(shape, dtype)
         if not writeable:
             out.flags.writeable = False
         return out
-
-
-def _plain_dict(obj):
-    return dict(dict.items(obj))
 
 
 # A subclass of a plain type arrives as the plain type: its overridden methods stay behind.
@@ -238,10 +263,18 @@ _BASES = (
     (str, lambda obj: str.__str__(obj)),
     (bytes, lambda obj: bytes.__getitem__(obj, slice(None))),
     (bytearray, bytes),
-    (list, lambda obj: list.__getitem__(obj, slice(None))),
-    (tuple, lambda obj: [*tuple.__iter__(obj)]),
-    (dict, _plain_dict),
 )
+_CONTAINERS = (
+    (np.ndarray, lambda obj: np.ndarray.view(obj, np.ndarray)),
+    (list, lambda obj: list.__getitem__(obj, slice(None))),
+    (tuple, lambda obj: tuple.__getitem__(obj, slice(None))),
+    (dict, lambda obj: dict(dict.items(obj))),
+)
+
+
+def plain(obj):
+    """A list, tuple, dict or array of another class as the plain one; anything else as it is."""
+    return next((flat(obj) for base, flat in _CONTAINERS if isinstance(obj, base)), obj)
 
 
 class Channel:

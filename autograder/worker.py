@@ -16,7 +16,7 @@ import traceback
 import types
 
 from autograder import namespaces
-from autograder.wire import CALLBACK, HANDLE, Channel, Closed, Codec, WireError
+from autograder.wire import CALLBACK, HANDLE, OWN, Channel, Closed, Codec, WireError, plain
 
 PRIVATE = "/student"  # where a worker's own file system is mounted
 OUTPUT_CHARS = 20_000  # of text per cell
@@ -96,7 +96,7 @@ class Worker:
     def __init__(self, shell, sock):
         self.shell = shell
         self.handles, self.numbers, self.callbacks = {}, {}, {}
-        self.channel = Channel(sock, Codec(self._opaque, self._resolve))
+        self.channel = Channel(sock, Codec(self._opaque, self._resolve, self._number))
         self.busy = False
         signal.signal(signal.SIGINT, self._interrupt)
 
@@ -106,17 +106,22 @@ class Worker:
         token = self.callbacks.get(id(obj))
         if token is not None and token[1] is obj:
             return CALLBACK, [token[0]]
+        kind = type(obj)
+        name = getattr(obj, "__name__", "") if isinstance(obj, (type, types.FunctionType, types.ModuleType)) else ""
+        return HANDLE, [self._number(obj), str(kind.__name__)[:80], str(name)[:80], callable(obj)]
+
+    def _number(self, obj):
         number = self.numbers.get(id(obj))
         if number is None:
             number = len(self.handles)
             self.handles[number], self.numbers[id(obj)] = obj, number
-        kind = type(obj)
-        name = getattr(obj, "__name__", "") if isinstance(obj, (type, types.FunctionType, types.ModuleType)) else ""
-        return HANDLE, [number, str(kind.__name__)[:80], str(name)[:80], callable(obj)]
+        return number
 
     def _resolve(self, code, payload):
         if code == HANDLE:
             return self.handles[payload[0]]
+        if code == OWN:
+            return self._own(*payload)
         token = payload[0]
 
         def callback(*args, **kwargs):
@@ -124,6 +129,14 @@ class Worker:
 
         self.callbacks[id(callback)] = (token, callback)
         return callback
+
+    def _own(self, number, value):
+        """The student's own object, unless the test or the code has changed one of the two since."""
+        pack, own = self.channel.codec.pack, self.handles[number]
+        with contextlib.suppress(WireError):
+            if pack(plain(own)) == pack(value):
+                return own
+        return value
 
     def _ask(self, message):
         self.channel.send(message)

@@ -24,7 +24,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder import overlay, wire
+from autograder import overlay, remote, wire
 from autograder.wire import Channel, Codec, WireError
 
 COUNT, FIRST = int(os.environ.get("AUTOGRADER_FUZZ", 0)), int(os.environ.get("AUTOGRADER_FUZZ_FROM", 0))
@@ -214,6 +214,21 @@ def parts(thing):
         inner = [*thing, *thing.values()] if isinstance(thing, dict) else thing
     for part in inner:
         yield from parts(part)
+
+
+def test_anything_about_a_students_own_objects_is_plain_or_refused():
+    """What a session makes of a message that names objects: plain values, which go back as what they were or as they are."""
+
+    @examples(300)
+    def any_message(rng):
+        session = remote.Session(None, None, None, None)
+        header = pack([msgpack.ExtType(wire.OWN, pack([value(rng, 4), value(rng, 3), rng.random() < 0.5]))])
+        with contextlib.suppress(WireError):
+            for part in parts(session.channel.codec.unpack(header, [bytearray(8)])):
+                assert isinstance(part, (*PLAIN, remote.Remote)), type(part)
+                session.channel.codec.pack(session._back(part))
+
+    any_message()
 
 
 @examples(400)

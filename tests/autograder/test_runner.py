@@ -84,6 +84,71 @@ def test_what_tests_can_ask(grade, test):
     assert grade(GOOD, test)[1].score == 1
 
 
+OWN = """
+    import collections, typing
+    import numpy as np
+    class Named(typing.NamedTuple):
+        x: object
+        seen: list
+    class Properties(tuple):
+        x = property(lambda self: self[0])
+        seen = property(lambda self: self[1])
+    class Attributes(dict):
+        __getattr__ = dict.__getitem__
+    class Row(list):
+        x = property(lambda self: self[0])
+        seen = property(lambda self: self[1])
+    Pair = collections.namedtuple("Pair", "x seen")
+    kinds = {
+        "named": lambda x: Named(x, [1]),
+        "pair": lambda x: Pair(x, [1]),
+        "properties": lambda x: Properties((x, [1])),
+        "attributes": lambda x: Attributes(x=x, seen=[1]),
+        "row": lambda x: Row([x, [1]]),
+    }
+    def forward(kind, x): return 2 * x, kinds[kind](x)
+    def backward(dout, cache): return dout * cache.x
+    def outer(cache, pair): return cache[0].x * pair["a"][1].x
+    def note(cache): cache.seen.append(2)
+    def product(m, v): return m * v
+    def matrix(x): return np.asmatrix(x)
+    def count(words): return collections.Counter(words), collections.defaultdict(list), collections.OrderedDict(a=1)
+    def more(many, lists, order): return many.most_common(1), lists["new"], order.move_to_end("a")
+    def kind(value): return type(value).__name__
+    def through(f, cache): return f(cache).x
+"""
+
+
+@pytest.mark.parametrize("kind", ["named", "pair", "properties", "attributes", "row"])
+@pytest.mark.parametrize(
+    "test",
+    [
+        "assert (backward(np.ones(3), cache) == np.arange(3)).all()",
+        "assert (outer((cache, 1), {'a': [0, cache]}) == np.arange(3) ** 2).all()",
+        "assert (through(lambda c: c, cache) == np.arange(3)).all()",
+        "assert (backward(dout=1, cache=cache) == np.arange(3)).all()",
+        "note(cache); x, seen = cache.values() if type(cache) is dict else cache; assert seen == [1, 2]; assert (backward(1, cache) == x).all()",
+        "assert (plain(cache), type(plain(cache)[0])) == (list(plain(cache)), np.ndarray)",
+        "plain(cache)[0][1] = 7; assert kind(cache) in ('tuple', 'dict', 'list')",
+        "plain(cache)[1].append(3); assert kind(cache) in ('tuple', 'dict', 'list')",
+    ],
+)
+def test_what_a_student_wrote_a_class_for_comes_back_as_that(grade, kind, test):
+    """What is judged is plain; the student's code gets its own object back, unless the test has changed what it got."""
+    start = f"def plain(c): return list(c.values()) if type(c) is dict else list(c)\ncache = forward({kind!r}, np.arange(3.0))[1]"
+    result = grade(OWN, f"{start}\nassert type(cache) in (tuple, dict, list)\n{test}")[1]
+    assert (result.score, result.message) == (1, "")
+
+
+def test_collections_and_matrices_come_back_as_what_they_were(grade):
+    tests = [
+        "found = count('abb'); assert [type(f) for f in found] == [dict] * 3; assert more(*found) == ([('b', 2)], [], None)",
+        "m = matrix(np.eye(2)); assert type(m) is np.ndarray; assert product(m, np.ones((2, 1))).shape == (2, 1)",
+        "m = matrix(np.eye(2)); m[0, 0] = 5; assert kind(m) == 'ndarray'",
+    ]
+    assert [(r.score, r.message) for r in grade(OWN, *tests)[1:]] == [(1, "")] * 3
+
+
 def test_no_state_passes_from_one_test_to_the_next(grade):
     code = "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)"
     assert [r.score for r in grade(code, "assert f(1) == 1", "assert f(2) == 1", "assert seen == []")[1:]] == [1, 1, 1]

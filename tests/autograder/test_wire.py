@@ -4,7 +4,7 @@ import contextlib
 import socket
 import struct
 import time
-from collections import OrderedDict, namedtuple
+from collections import Counter, OrderedDict, defaultdict, namedtuple
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder.wire import HEADER_BYTES, Channel, Closed, Codec, TimedOut, WireError
+from autograder.wire import HEADER_BYTES, Channel, Closed, Codec, Own, TimedOut, WireError, plain
 
 
 def there_and_back(value, codec=None):
@@ -115,6 +115,39 @@ Pair = namedtuple("Pair", "a b")
 )
 def test_a_subclass_arrives_as_its_base(value, plain):
     assert type(there_and_back(value)) is plain
+
+
+Cache = type(
+    "Cache", (tuple,), {"__iter__": lambda s: iter("lie"), "__getitem__": lambda s, i: 9, "__len__": lambda s: 0}
+)
+Table = type("Table", (dict,), {"items": lambda s: [], "__eq__": lambda s, o: True})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Pair(1, np.arange(3.0)),
+        Cache((1, (2, 3))),
+        Table(x=[1], y=Pair(1, 2)),
+        type("L", (list,), {})([Pair(3, 4)]),
+        np.asmatrix([[1.0, 2]]),
+        Counter("abb"),
+        defaultdict(list, a=[1]),
+        Pair(Table(), Cache()),
+    ],
+)
+def test_an_object_of_another_class_arrives_plain_and_with_its_number(value):
+    objects, seen = [], []
+    theirs = Codec(number=lambda obj: objects.append(obj) or len(objects) - 1)
+    ours = Codec(resolve=lambda code, payload: seen.append(payload) or payload[1])
+    _, _, header, *arrays = theirs.pack([value])
+    (got,) = ours.unpack(header, [bytearray(a) for a in arrays])
+    assert type(got) is type(plain(value)) and objects[0] is value
+    assert seen[-1][0] == 0 and seen[-1][1] is got and len(seen) == len(objects)
+    assert Codec().pack(got) == Codec().pack(value)
+    assert theirs.pack(Own(0, got))[3:] == arrays
+    with pytest.raises(WireError):
+        Codec().unpack(header, [bytearray(a) for a in arrays])
 
 
 @pytest.mark.parametrize("value", [object(), print, np.array([object()]), np.zeros(2, "i4,f4"), type("C", (), {})()])
