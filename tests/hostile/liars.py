@@ -41,11 +41,39 @@ class Same(np.ndarray):
     def __array_function__(self, *a, **k): return True
 """
 
+TUPLE = (
+    EQUAL
+    + """
+class Tuple(tuple):
+    __eq__, __array__, __array_ufunc__ = Equal.__eq__, Equal.__array__, Equal.__array_ufunc__
+    __iter__ = lambda self: iter([Equal()] * 3)
+    __getitem__ = lambda self, i: Equal()
+    __len__ = lambda self: 3
+class Dict(dict):
+    __eq__, __array__, __array_ufunc__ = Equal.__eq__, Equal.__array__, Equal.__array_ufunc__
+    items = keys = __iter__ = lambda self: iter([Equal()] * 3)
+    __getitem__ = __missing__ = lambda self, i: Equal()
+"""
+)
+
 SUBMISSIONS = [
     liar("equal-to-all", "equal what the test expects", "return Equal()", before=EQUAL),
     liar("equal-array", "equal it as an array", "return (np.atleast_1d(x) * 0 + 9).view(Same)", before=ARRAY),
     liar("equal-number", "equal it as a number", "return type('N', (float,), {'__eq__': lambda s, o: True})(9)"),
     liar("equal-class", "equal it as a class", "return type('M', (type,), {'__eq__': lambda s, o: True})('C', (), {})"),
+    liar(
+        "equal-tuple",
+        "equal it as a tuple with methods of its own",
+        "return Tuple(np.atleast_1d(x) * 0 + 9)",
+        before=TUPLE,
+    ),
+    liar("equal-dict", "equal it as a dict with methods of its own", "return Dict(x=x)", before=TUPLE),
+    liar(
+        "number-of-another",
+        "pass for another object by a number that is not its own",
+        "import gc\nfor worker in gc.get_objects():\n    if type(worker).__name__ == 'Worker': worker.numbers = Zero()\nreturn Tuple([9.0])",
+        before=TUPLE + "class Zero(dict):\n    get = lambda self, key, default=None: -1",
+    ),
     liar("nan", "pass where NaN equals all or nothing", "return x * np.nan"),
     liar("infinity", "pass by overflow", "return x * np.inf"),
     liar("none", "pass with nothing", "return None"),

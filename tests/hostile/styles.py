@@ -148,6 +148,21 @@ SUBMISSIONS = [
         scale="from types import SimpleNamespace\ndef scale_forward(x, w):\n    return x * w, SimpleNamespace(x=x, w=w)\ndef scale_backward(dout, cache): return [dout * cache.w, dout * cache.x]",
     ),
     right(
+        "cache-namedtuple",
+        scale="from typing import NamedTuple\nclass Cache(NamedTuple):\n    x: np.ndarray\n    w: np.ndarray\n"
+        "def scale_forward(x, w): return x * w, Cache(x, w)\ndef scale_backward(dout, cache): return dout * cache.w, dout * cache.x",
+    ),
+    right(
+        "cache-with-attributes",
+        scale="class Cache(dict):\n    __getattr__ = dict.__getitem__\n"
+        "def scale_forward(x, w): return x * w, Cache(x=x, w=w)\ndef scale_backward(dout, cache): return dout * cache.w, dout * cache.x",
+    ),
+    right(
+        "cache-of-matrices",
+        scale="def scale_forward(x, w): return x * w, (np.asmatrix(x), np.asmatrix(w))\n"
+        "def scale_backward(dout, cache): return [np.asarray(np.multiply(dout, m)) if isinstance(m, np.matrix) else None for m in cache[::-1]]",
+    ),
+    right(
         "subclass",
         relu="class Mine(np.ndarray): pass\ndef relu(x): return np.maximum(x, 0).view(Mine) if np.ndim(x) else max(x, 0)",
     ),
