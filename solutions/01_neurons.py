@@ -3,7 +3,8 @@
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 #   autograder: {withheld: [cnnlib.perceptron.perceptron_update, cnnlib.perceptron.perceptron_bound,
 #     cnnlib.perceptron.adaline_update, cnnlib.perceptron.dual_predict, cnnlib.perceptron.mlp_lookup,
-#     cnnlib.ops.cross_entropy_forward, cnnlib.ops.cross_entropy_backward]}
+#     cnnlib.ops.cross_entropy_forward, cnnlib.ops.cross_entropy_backward,
+#     cnnlib.ops.log_softmax_forward, cnnlib.ops.log_softmax_backward]}
 # ---
 
 # %% [markdown]
@@ -26,6 +27,7 @@ check.withhold(
     "cnnlib.perceptron.perceptron_update", "cnnlib.perceptron.perceptron_bound", "cnnlib.perceptron.adaline_update",
     "cnnlib.perceptron.dual_predict", "cnnlib.perceptron.mlp_lookup",
     "cnnlib.ops.cross_entropy_forward", "cnnlib.ops.cross_entropy_backward",
+    "cnnlib.ops.log_softmax_forward", "cnnlib.ops.log_softmax_backward",
 )  # fmt: skip
 
 # %% [markdown]

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   autograder: {withheld: [cnnlib.ops.relu_backward, cnnlib.ops.linear_backward, cnnlib.gradcheck.numeric_gradient]}
+#   autograder: {withheld: [cnnlib.ops.relu_backward, cnnlib.ops.linear_backward, cnnlib.gradcheck.numeric_gradient, cnnlib.ops.matmul_backward, cnnlib.ops.conv2d_backward, cnnlib.ops.conv_transpose2d_backward, cnnlib.ops.locally_connected2d_backward, cnnlib.ops.fast]}
 # ---
 
 # %% [markdown]
@@ -19,7 +19,11 @@ import numpy as np
 
 from cnnlib import check, demos
 
-check.withhold("cnnlib.ops.relu_backward", "cnnlib.ops.linear_backward", "cnnlib.gradcheck.numeric_gradient")
+check.withhold(
+    "cnnlib.ops.relu_backward", "cnnlib.ops.linear_backward", "cnnlib.gradcheck.numeric_gradient",
+    "cnnlib.ops.matmul_backward", "cnnlib.ops.conv2d_backward", "cnnlib.ops.conv_transpose2d_backward",
+    "cnnlib.ops.locally_connected2d_backward", "cnnlib.ops.fast",
+)  # fmt: skip
 
 # %% [markdown]
 # ## A cascade of simple functions

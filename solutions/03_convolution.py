@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   autograder: {withheld: [cnnlib.ops.conv2d_forward, cnnlib.ops.conv2d_backward, cnnlib.ops.im2col, cnnlib.ops.col2im, cnnlib.ops.locally_connected2d_forward, cnnlib.ops.fast]}
+#   autograder: {withheld: [cnnlib.ops.conv2d_forward, cnnlib.ops.conv2d_backward, cnnlib.ops.im2col, cnnlib.ops.col2im, cnnlib.ops.locally_connected2d_forward, cnnlib.ops.fast, cnnlib.ops.conv_transpose2d_backward]}
 # ---
 
 # %% [markdown]
@@ -27,6 +27,7 @@ check.withhold(
     "cnnlib.ops.col2im",
     "cnnlib.ops.locally_connected2d_forward",
     "cnnlib.ops.fast",
+    "cnnlib.ops.conv_transpose2d_backward",
 )
 
 # %% [markdown]

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   autograder: {withheld: [cnnlib.ops.conv2d_forward, cnnlib.ops.conv2d_backward, cnnlib.ops.im2col, cnnlib.ops.col2im, cnnlib.ops.fast]}
+#   autograder: {withheld: [cnnlib.ops.conv2d_forward, cnnlib.ops.conv2d_backward, cnnlib.ops.im2col, cnnlib.ops.col2im, cnnlib.ops.fast, cnnlib.ops.conv_transpose2d_forward, cnnlib.ops.locally_connected2d_backward, cnnlib.ops.matmul_backward]}
 # ---
 
 # %% [markdown]
@@ -21,12 +21,10 @@ import numpy as np
 from cnnlib import check, demos
 
 check.withhold(
-    "cnnlib.ops.conv2d_forward",
-    "cnnlib.ops.conv2d_backward",
-    "cnnlib.ops.im2col",
-    "cnnlib.ops.col2im",
-    "cnnlib.ops.fast",
-)
+    "cnnlib.ops.conv2d_forward", "cnnlib.ops.conv2d_backward", "cnnlib.ops.im2col", "cnnlib.ops.col2im",
+    "cnnlib.ops.fast", "cnnlib.ops.conv_transpose2d_forward", "cnnlib.ops.locally_connected2d_backward",
+    "cnnlib.ops.matmul_backward",
+)  # fmt: skip
 
 # %% [markdown]
 # ## One layer, three gradients

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   autograder: {withheld: [cnnlib.ops.max_pool2d_forward, cnnlib.ops.max_pool2d_backward, cnnlib.ops.max_pool2d_switches, cnnlib.ops.avg_pool2d_forward, cnnlib.ops.avg_pool2d_backward, cnnlib.ops.global_avg_pool2d_forward, cnnlib.ops.l2_pool2d_forward, cnnlib.ops.l2_pool2d_backward, cnnlib.ops.l2_pool_features_forward, cnnlib.ops.local_contrast_norm_forward, cnnlib.ops.conv2d_forward, cnnlib.ops.fast, cnnlib.arithmetic.receptive_field]}
+#   autograder: {withheld: [cnnlib.ops.max_pool2d_forward, cnnlib.ops.max_pool2d_backward, cnnlib.ops.max_pool2d_switches, cnnlib.ops.avg_pool2d_forward, cnnlib.ops.avg_pool2d_backward, cnnlib.ops.global_avg_pool2d_forward, cnnlib.ops.l2_pool2d_forward, cnnlib.ops.l2_pool2d_backward, cnnlib.ops.l2_pool_features_forward, cnnlib.ops.local_contrast_norm_forward, cnnlib.ops.conv2d_forward, cnnlib.ops.fast, cnnlib.arithmetic.receptive_field, cnnlib.ops.roi_pool_forward, cnnlib.ops.conv_transpose2d_forward, cnnlib.ops.locally_connected2d_forward, cnnlib.ops.matmul_backward]}
 # ---
 
 # %% [markdown]
@@ -25,7 +25,8 @@ check.withhold(
     "cnnlib.ops.avg_pool2d_forward", "cnnlib.ops.avg_pool2d_backward", "cnnlib.ops.global_avg_pool2d_forward",
     "cnnlib.ops.l2_pool2d_forward", "cnnlib.ops.l2_pool2d_backward", "cnnlib.ops.l2_pool_features_forward",
     "cnnlib.ops.local_contrast_norm_forward", "cnnlib.ops.conv2d_forward", "cnnlib.ops.fast",
-    "cnnlib.arithmetic.receptive_field",
+    "cnnlib.arithmetic.receptive_field", "cnnlib.ops.roi_pool_forward", "cnnlib.ops.conv_transpose2d_forward",
+    "cnnlib.ops.locally_connected2d_forward", "cnnlib.ops.matmul_backward",
 )  # fmt: skip
 
 # %% [markdown]

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   autograder: {withheld: [cnnlib.ops.batch_norm_forward, cnnlib.ops.batch_norm_backward, cnnlib.ops.fast.normal.forward, cnnlib.ops.dropout_forward, cnnlib.ops.dropout_backward, cnnlib.nn.kaiming, cnnlib.optim.SGD]}
+#   autograder: {withheld: [cnnlib.ops.batch_norm_forward, cnnlib.ops.batch_norm_backward, cnnlib.ops.fast.normal.forward, cnnlib.ops.dropout_forward, cnnlib.ops.dropout_backward, cnnlib.nn.kaiming, cnnlib.optim.SGD, cnnlib.ops.multiply_backward]}
 # ---
 
 # %% [markdown]
@@ -21,14 +21,10 @@ import numpy as np
 from cnnlib import check, demos
 
 check.withhold(
-    "cnnlib.ops.batch_norm_forward",
-    "cnnlib.ops.batch_norm_backward",
-    "cnnlib.ops.fast.normal.forward",
-    "cnnlib.ops.dropout_forward",
-    "cnnlib.ops.dropout_backward",
-    "cnnlib.nn.kaiming",
-    "cnnlib.optim.SGD",
-)
+    "cnnlib.ops.batch_norm_forward", "cnnlib.ops.batch_norm_backward", "cnnlib.ops.fast.normal.forward",
+    "cnnlib.ops.dropout_forward", "cnnlib.ops.dropout_backward", "cnnlib.nn.kaiming", "cnnlib.optim.SGD",
+    "cnnlib.ops.multiply_backward",
+)  # fmt: skip
 
 # %% [markdown]
 # ## A signal goes through ten layers

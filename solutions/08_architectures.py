@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
-#   autograder: {withheld: [cnnlib.models.lenet.table, cnnlib.models.vgg.vgg, cnnlib.ops.conv2d_forward, cnnlib.ops.max_pool2d_forward, cnnlib.ops.linear_forward, cnnlib.ops.fast]}
+#   autograder: {withheld: [cnnlib.models.lenet.table, cnnlib.models.vgg.vgg, cnnlib.ops.conv2d_forward, cnnlib.ops.max_pool2d_forward, cnnlib.ops.linear_forward, cnnlib.ops.fast, cnnlib.ops.conv_transpose2d_backward, cnnlib.ops.locally_connected2d_forward, cnnlib.ops.roi_pool_forward, cnnlib.ops.matmul_backward]}
 # ---
 
 # %% [markdown]
@@ -20,13 +20,10 @@ import numpy as np
 from cnnlib import check, demos, models, ops
 
 check.withhold(
-    "cnnlib.models.lenet.table",
-    "cnnlib.models.vgg.vgg",
-    "cnnlib.ops.conv2d_forward",
-    "cnnlib.ops.max_pool2d_forward",
-    "cnnlib.ops.linear_forward",
-    "cnnlib.ops.fast",
-)
+    "cnnlib.models.lenet.table", "cnnlib.models.vgg.vgg", "cnnlib.ops.conv2d_forward", "cnnlib.ops.max_pool2d_forward",
+    "cnnlib.ops.linear_forward", "cnnlib.ops.fast", "cnnlib.ops.conv_transpose2d_backward",
+    "cnnlib.ops.locally_connected2d_forward", "cnnlib.ops.roi_pool_forward", "cnnlib.ops.matmul_backward",
+)  # fmt: skip
 
 # %% [markdown]
 # ## A pattern

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import json
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -460,6 +461,44 @@ def test_the_library_answers_at_home_as_in_grading(path, tmp_path):
     assert "closed" in home or path.stem == "08_architectures"
     if path.stem == "06_pooling":  # its receptive_field has a file of its own
         assert home[11:13] == ["5", "closed"]
+
+
+FILTERS = ["ops.conv2d_forward(x, w)", "ops.conv_transpose2d_forward(x, w)"]
+FILTERS += ["ops.locally_connected2d_forward(x, np.ones((5, 3, 1, 2, 2, 2)))"]
+PRODUCTS, REGIONS = "Tensor(rows) @ Tensor(rows.T)", "ops.roi_pool_forward(x, [[0, 0, 0, 1, 1]], 1)"
+DOORS = {  # ways through the library to what the exercises ask for
+    "01_neurons": ["ops.log_softmax_forward(rows)", "F.log_softmax(Tensor(rows))"],
+    "02_backprop": [*FILTERS, PRODUCTS, "ops.matmul_forward(rows, rows.T)"],
+    "03_convolution": FILTERS,
+    "04_conv_dims": FILTERS[:1],
+    "05_conv_backward": [*FILTERS, PRODUCTS, "Tensor(x)[:, :, 1:]"],
+    "06_pooling": [*FILTERS, REGIONS, "Tensor(x)[:, :, 1:].sum()"],
+    "07_training": ["Tensor(rows) * 2", "Tensor(rows).sum()", "Tensor(rows) ** 2"],
+    "08_architectures": [*FILTERS, REGIONS, PRODUCTS],
+}
+
+
+@each_lesson
+def test_no_other_door_leads_to_what_is_withheld(path, tmp_path):
+    stage(tmp_path, tuple(read(ROOT, "notebooks", path.stem).metadata.autograder.withheld))
+    calls = ", ".join(f"lambda: {door}" for door in DOORS[path.stem])
+    code = (
+        f"from cnnlib.autograd import Tensor, functional as F\nprint([words(call) == 'closed' for call in [{calls}]])"
+    )
+    for folder, closed in [(tmp_path, True), (ROOT, False)]:
+        run = subprocess.run(
+            [sys.executable, "-c", CALLS + code], cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert run.stdout.strip() == str([closed] * len(DOORS[path.stem])), run.stderr[-2000:]
+
+
+def test_no_demo_holds_a_solution():
+    """A function with an exercise's arguments could be imported in its place, unless it goes through what is withheld."""
+    asked = {"net", "velocities", "running_mean", "momentum"}
+    for module in pkgutil.iter_modules(importlib.import_module("cnnlib.demos").__path__, "cnnlib.demos."):
+        for function in vars(importlib.import_module(module.name)).values():
+            if inspect.isfunction(function) and function.__module__ == module.name:
+                assert len(asked & inspect.signature(function).parameters.keys()) < 2, function
 
 
 def test_a_function_that_the_library_has_and_does_not_withhold_is_found():
