@@ -4,6 +4,7 @@ import builtins
 import contextlib
 import signal
 import socket
+import sys
 import time
 
 import numpy as np
@@ -12,7 +13,6 @@ from autograder.sandbox import Limits, Sandbox
 from autograder.wire import CALLBACK, HANDLE, HEADER_BYTES, OWN, Channel, Closed, Codec, Own, TimedOut, WireError, blob
 
 OUTPUT_CHARS = 32 << 20  # of all outputs of a notebook
-MOST_OWN = 100_000  # values of a test of which it is remembered that they are objects of the student's own
 _NEVER = {"SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException"}
 EXITED = "ended the notebook with exit() or SystemExit: remove that."
 
@@ -52,6 +52,13 @@ def _sync(old, new):
     else:
         return None
     return old
+
+
+def _holders(pair):
+    return sys.getrefcount(pair[1])
+
+
+_NOBODY = _holders((0, []))  # the count where the pair alone holds its value
 
 
 class Remote:
@@ -128,7 +135,7 @@ class Session:
         self.sandbox, self.limits, self.deadline = sandbox, limits, deadline
         self.channel = Channel(sock, Codec(self._opaque, self._resolve), tick=self._watch)
         self.callbacks, self.remotes = [], {}
-        self.own = {}  # {id of a plain value: number of the student's object that it came from}
+        self.own = {}  # {id of a plain value: (number of the student's object that it came from, the value)}
         self.stopped = None  # the sentence that says why the test was stopped
         self.ended = self.killed = False  # whether the process ended, and whether it was killed
         self.depth = 0
@@ -149,9 +156,7 @@ class Session:
             return self.callbacks[int(payload[0])]
         if code == OWN:
             number, value = payload
-            if len(self.own) == MOST_OWN:
-                self.own.clear()
-            self.own[id(value)] = int(number)
+            self.own[id(value)] = int(number), value
             return value
         number, kind, name, callable_ = payload
         number, kind, name = (
@@ -164,18 +169,21 @@ class Session:
         return self.remotes[number]
 
     def _back(self, value):
-        """What is passed to the student's code, with what came from objects of its own marked as these.
-
-        Nothing here holds such a value, so an id may be another's by now: the other side compares what it gets with its object.
-        """
+        """What is passed to the student's code, with what came from objects of its own marked as these."""
         if not self.own:
             return value
-        number, kind = self.own.get(id(value)), type(value)
+        (number, _), kind = self.own.get(id(value), (None, None)), type(value)
         if kind in (list, tuple):
             value = kind([self._back(item) for item in value])
         elif kind is dict:
             value = {key: self._back(item) for key, item in value.items()}
         return value if number is None else Own(number, value)
+
+    def _forget(self):
+        """Let go of what the test no longer holds, the outer before the inner: it may be large."""
+        for key in reversed(list(self.own)):
+            if _holders(self.own[key]) == _NOBODY:
+                del self.own[key]
 
     def _watch(self):
         if self.sandbox.time_to_look():
@@ -252,6 +260,7 @@ class Session:
                 self.stop("The test and the code called each other more than 20 levels deep.")
             self.channel.send(message, deadline)
             while True:
+                self._forget()
                 reply = self.channel.receive(deadline)
                 if reply[0] != "callback":
                     self._valid(reply)

@@ -13,8 +13,10 @@ import pytest
 
 from autograder import overlay
 from autograder.graded import TOO_LONG, what_was_wrong
+from autograder.remote import Session
 from autograder.runner import Cell, Plan, Runner
 from autograder.sandbox import Limits
+from autograder.wire import OWN
 
 LIMITS = Limits(cell_seconds=5, call_seconds=3, test_seconds=12, seconds=90, memory=250 << 20)
 
@@ -84,7 +86,7 @@ def test_what_tests_can_ask(grade, test):
     assert grade(GOOD, test)[1].score == 1
 
 
-OWN = """
+CLASSES = """
     import collections, typing
     import numpy as np
     class Named(typing.NamedTuple):
@@ -136,7 +138,7 @@ OWN = """
 def test_what_a_student_wrote_a_class_for_comes_back_as_that(grade, kind, test):
     """What is judged is plain; the student's code gets its own object back, unless the test has changed what it got."""
     start = f"def plain(c): return list(c.values()) if type(c) is dict else list(c)\ncache = forward({kind!r}, np.arange(3.0))[1]"
-    result = grade(OWN, f"{start}\nassert type(cache) in (tuple, dict, list)\n{test}")[1]
+    result = grade(CLASSES, f"{start}\nassert type(cache) in (tuple, dict, list)\n{test}")[1]
     assert (result.score, result.message) == (1, "")
 
 
@@ -145,8 +147,23 @@ def test_collections_and_matrices_come_back_as_what_they_were(grade):
         "found = count('abb'); assert [type(f) for f in found] == [dict] * 3; assert more(*found) == ([('b', 2)], [], None)",
         "m = matrix(np.eye(2)); assert type(m) is np.ndarray; assert product(m, np.ones((2, 1))).shape == (2, 1)",
         "m = matrix(np.eye(2)); m[0, 0] = 5; assert kind(m) == 'ndarray'",
+        "for _ in range(20):\n    m = matrix(np.eye(2))\n    del m\n    assert kind(np.eye(2)) == 'ndarray'",
+        "for _ in range(20):\n    out, cache = forward('pair', 1)\n    del cache\n    assert kind((1, [1])) == 'tuple'",
     ]
-    assert [(r.score, r.message) for r in grade(OWN, *tests)[1:]] == [(1, "")] * 3
+    assert [(r.score, r.message) for r in grade(CLASSES, *tests)[1:]] == [(1, "")] * 5
+
+
+def test_what_a_test_no_longer_holds_takes_no_memory():
+    session = Session(None, None, None, None)
+    inner, other = [1], [2]
+    outer = (inner,)
+    for number, value in enumerate((inner, other, outer)):
+        session._resolve(OWN, [number, value])
+    session._forget()
+    assert len(session.own) == 3
+    del inner, outer, value
+    session._forget()
+    assert [number for number, _ in session.own.values()] == [1]
 
 
 def test_no_state_passes_from_one_test_to_the_next(grade):
