@@ -17,10 +17,7 @@ from autograder.problem import Problem
 MAX_FILES = 500  # of one submission
 MAX_ENTRIES = 1_000_000  # of one archive
 NAME_BYTES = 255  # of a part of a path, as file systems have it
-_BOUNDED = (
-    zipfile.ZIP_STORED,
-    zipfile.ZIP_DEFLATED,
-)  # zipfile unpacks other kinds in large pieces, whatever their size
+_BOUNDED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED  # other kinds are unpacked in large pieces, whatever their size
 _JUNK = {"__macosx", ".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints"}
 # controls, and the marks that turn the direction of what follows: a name must look like what it is
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")

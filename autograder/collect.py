@@ -206,9 +206,8 @@ class _Reading:
                     self.seen.add((attempt.source, origin_of(attempt)))
                     who = self._who(attempt)[0]
                     if attempt.submitted is None:
-                        attempt.submitted, attempt.said = times.pop(
-                            who, (None, "")
-                        )  # a list tells the time of the last
+                        # a list tells the time of the last
+                        attempt.submitted, attempt.said = times.pop(who, (None, ""))
                     if attempt.lms_id:
                         self.called.setdefault((who, attempt.form), set()).add(attempt.lms_id)
                 for attempt in attempts:

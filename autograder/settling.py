@@ -35,9 +35,8 @@ class Settling:
         self.attempts, self.changed = {}, set()  # by student; whose work or time is not what it was
         self.numbers = {}  # {(form, number): whose the roster says that it is}
         self.run = 2 + max((line.seen for line in before), default=0)
-        self.kept = {
-            plain_key(line) for line in before if line.work and line.form != "folder"
-        }  # names of folders of ours
+        # names of folders in which unknown ones are kept
+        self.kept = {plain_key(line) for line in before if line.work and line.form != "folder"}
         self.history, self.unknown, self.owners, self.duplicates = {}, {}, {}, {}
         for line in before:
             if line.work and line.state in (*COUNTS, "older"):
