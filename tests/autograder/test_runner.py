@@ -1,6 +1,7 @@
 """The two processes: what tests can ask of a student's code, and what the code cannot do to them."""
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder import overlay
+from autograder import namespaces, overlay
 from autograder.graded import TOO_LONG, what_was_wrong
 from autograder.remote import Session
 from autograder.runner import Cell, Plan, Runner
@@ -581,6 +582,41 @@ ESCAPES = """
 def test_memory_and_namespaces_beyond_the_limits_cannot_be_had(grade, sandboxed, call):
     result = grade(ESCAPES, f"assert {call}() is True", "assert works() == 'x\\n'", isolate=True)
     assert [r.score for r in result[1:]] == [1, 1]
+
+
+@pytest.mark.parametrize("machine", namespaces._MACHINES)
+def test_the_filter_of_system_calls_says_what_it_should(machine):
+    """Read as the kernel reads it, for the processor that this machine has not, too."""
+    column, architecture, call = namespaces._MACHINES[machine]
+    allow, refuse, pretend, kill = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000, 0x80000000
+
+    def verdict(number, *args, architecture=architecture):
+        data = {0: number, 4: architecture} | {
+            16 + 8 * at: arg & 0xFFFFFFFF for at, arg in enumerate((*args, *[0] * 6))
+        }
+        at = value = 0
+        while True:
+            what, so, not_so, operand = namespaces._filter(machine)[at]
+            at += 1
+            if what == namespaces._RETURN:
+                return operand
+            if what == namespaces._LOAD:
+                value = data[operand]
+            elif what == namespaces._AND:
+                value &= operand
+            else:
+                at += so if (value == operand if what == namespaces._EQUAL else value >= operand) else not_so
+
+    forbidden = {numbers[column] for numbers in namespaces._FORBIDDEN.values()}
+    assert {verdict(number) for number in forbidden} == {refuse}
+    closer = {*forbidden, *call.values(), 435}
+    assert {verdict(number, 1, 7, 3, 0x21) for number in set(range(500)) - closer} == {allow}
+    assert verdict(435) == 0x00050000 | errno.ENOSYS and verdict(1, architecture=5) == verdict(0x40000001) == kill
+    assert [verdict(call["clone"], flags) for flags in (17, 17 | namespaces.NEWUSER)] == [allow, refuse]
+    assert [verdict(call["mmap"], 0, 0, 3, flags) for flags in (0x22, 0x01, 0x21)] == [allow, allow, refuse]
+    assert [family for family in range(50) if verdict(call["socket"], family, 1) == allow] == [1, 2, 10, 16]
+    options = {(level, option) for level in range(3) for option in range(50) if verdict(call["setsockopt"], 3, level, option) == pretend}  # fmt: skip
+    assert options == {(1, option) for option in (7, 8, 32, 33)}
 
 
 def test_what_submissions_share_is_read_only_whoever_runs_the_grader(grade, sandboxed):
