@@ -98,6 +98,8 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
             staging = Staging(Path(folder), lesson, notebooks, overlay.labels(released.parent))
             settling = Settling(output, lesson, deadline, extensions, recorded, staging, bool(killed))
             reading = _Reading(lesson, notebooks, zone, students, staging, settling, recorded)
+            settling.number = students.number
+            reading.everybody = set(everybody)
             for source in sources:
                 reading.read(Path(source), form)
             if others := settling.of_another_lesson():
@@ -179,7 +181,9 @@ class _Reading:
                     raise Problem(
                         f"{source} unpacks to {wanted >> 20:,} MB, but {self.settling.output} has room for {room >> 20:,} MB. Nothing was unpacked."
                     )
-                found, attempts, left = lms.recognise(entries, self.lesson, form, self.zone, self.notebooks)
+                found, attempts, left = lms.recognise(
+                    entries, self.lesson, form, self.zone, self.notebooks, self.settling.keeps
+                )
                 self.forms.add(found)
                 self.numbered = self.students.numbered(attempts)
                 if self.numbered and self.students.of_another(attempts):
@@ -282,7 +286,8 @@ class _Reading:
         """Stage an attempt for its student, or put it aside."""
         student, why = self._student(attempt)
         staged = self.staging.stage(attempt)
-        student = student or self.settling.owner(staged)
+        owner = self.settling.owner(staged)
+        student = student or (owner if owner in self.everybody or not self.everybody else None)
         if student is None:
             kept = self.settling.move_aside(staged, "unknown", plain_key(attempt))
             self.settling.line("", "unknown", attempt, f"{why} It is kept in {kept}.", staged.digest[:12])

@@ -51,6 +51,7 @@ ADD_IT = "Add to it: `from autograder.execute import configure` and `configure(g
 def configured(config) -> bool:
     """Whether students' code runs in the two-process run alone; nbgrader's own Execute has no isolation."""
     kinds = config.get("Autograde", {}).get("autograde_preprocessors", [])
+    kinds = kinds if isinstance(kinds, list) else []  # what was appended to nbgrader's own
     names = {kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__ for kind in kinds}
     return "TwoProcessRun" in names and "Execute" not in names
 

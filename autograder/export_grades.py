@@ -56,6 +56,7 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
         known = [
             [s.id, *(plain(about or "") for about in (s.last_name, s.first_name, s.email))] for s in gradebook.students
         ]
+        others = {lesson: scores.others(gradebook, classes[lesson]) for lesson in lessons}
         unfinished = {
             lesson: scores.unfinished(Path.cwd(), output, lesson, classes[lesson], gradebook) for lesson in lessons
         }
@@ -67,7 +68,19 @@ def export_grades(output: Path, lessons, form="csv", template=None, column=None,
         raise Problem(f"A template is for one lesson, but {len(lessons)} were asked for: {', '.join(lessons)}.")
     else:
         outcomes = [
-            _lesson(output, folder, lesson, classes[lesson], records[lesson], form, template, column, of, raw)
+            _lesson(
+                output,
+                folder,
+                lesson,
+                classes[lesson],
+                records[lesson],
+                form,
+                template,
+                column,
+                of,
+                raw,
+                others[lesson],
+            )
             for lesson in lessons
         ]
         said += [sentence for _, sentences in outcomes for sentence in sentences]
@@ -93,6 +106,10 @@ def _not_graded(output, lesson, submissions, record):
     """Sentences on who handed in and has no grade, whatever the form."""
     graded = {one.student for one in submissions} | Store(output / ".graded").unfinished(lesson)
     others = {line.student for line in record if line.student and line.state in _HANDED_IN} - graded
+    gone = {
+        line.student for line in record if line.counts and not (output / "submitted" / line.student / lesson).is_dir()
+    }
+    others -= gone  # as of who has left
     ready = {line.student for line in record if line.counts} & others
     for some_of_them, then in (
         (ready, f"`autograder grade {lesson}` grades it now."),
@@ -129,7 +146,7 @@ def _points(value):
     return int(value) if value == int(value) else value
 
 
-def _lesson(output, folder, lesson, submissions, lines, form, template, column, of, raw):
+def _lesson(output, folder, lesson, submissions, lines, form, template, column, of, raw, others):
     """One lesson's grades, and its feedback pages where we know how the system calls the submissions.
 
     Whether there was a grade to write, and sentences.
@@ -141,7 +158,9 @@ def _lesson(output, folder, lesson, submissions, lines, form, template, column, 
     if template is None:
         rows, missing, said = BUILD[form](lesson, submissions, record, grades, _points(most * scale), column)
     else:
-        rows, missing, said = _filled(Path(template), lesson, submissions, record, grades, form, column, most, of)
+        rows, missing, said = _filled(
+            Path(template), lesson, submissions, record, grades, form, column, most, of, others
+        )
     if missing:
         where = f"in {template}" if template else "known by their number there"
         said.append(
@@ -211,7 +230,7 @@ def _brightspace(lesson, submissions, record, grades, most, column):
 BUILD = {"canvas": _canvas, "moodle": _moodle, "brightspace": _brightspace}
 
 
-def _filled(template, lesson, submissions, record, grades, form, column, most, of):
+def _filled(template, lesson, submissions, record, grades, form, column, most, of, others=()):
     """The system's own file with the grades filled in, and nothing else changed. Raises Problem for another file."""
     rows = tables.read(template)
     if len(rows) < 2:
@@ -222,7 +241,7 @@ def _filled(template, lesson, submissions, record, grades, form, column, most, o
         other = f"it looks like one for --form {fits[0]}" if fits else f"it has: {some(rows[0], 12)}"
         raise Problem(f"{template} is not {_OWN[form][0]}; {other}. Give the right one, or leave out --template.")
     place = _column(rows[0], heads, lesson, form, column, template)
-    whose = _Whose(form, heads, submissions, record)
+    whose = _Whose(form, heads, [*submissions, *others], record)
     if whose.another_assignment(rows[1:]):
         raise Problem(
             f"{template} has none of the numbers of these submissions; it seems to be the worksheet of another assignment."

@@ -290,8 +290,14 @@ class Grading:
             if old := self.store.collected(lesson):
                 self.store.set_collected(lesson, old - graded)
             if self.options.only is None:
-                self.store.set_sources(lesson, sources[lesson])
+                if not self._left_as_it_was(lesson):
+                    self.store.set_sources(lesson, sources[lesson])
                 self.store.end(lesson)
+
+    def _left_as_it_was(self, lesson):
+        """Whether somebody's grade is of an earlier run still, by the lesson as it was then."""
+        done = {row.student for row in self.rows if row.lesson == lesson and GONE not in row.notes}
+        return any(name == lesson and student not in done for student, name in self.before)
 
     def _sources(self, lesson):
         """The files by which a lesson is graded, as they are now: {name in the course: digest}"""
@@ -542,6 +548,7 @@ def _size(path):
     return path.stat().st_size if path.exists() else None
 
 
+GONE = "graded before, and no longer in the folder"
 PAGE_SECONDS = 120  # a page is made in a tenth of one
 NO_PAGE = f"its feedback page was given up after {PAGE_SECONDS} s or for want of memory; the grade is in the gradebook. Look at what it holds."
 CULPRIT = "The process that ran this notebook was ended twice, the second time with nothing beside it: it needs too much memory, or worse."
@@ -553,7 +560,7 @@ def withdrawn(before, todo, skipped) -> list[Row]:
     here = {(handed.student, handed.lesson) for handed in todo}
     named = {line.partition(":")[0] for line in skipped}
     return [
-        Row(*key, known.score, known.points, notes=["graded before, and no longer in the folder"])
+        Row(*key, known.score, known.points, notes=[GONE])
         for key, known in before.items()
         if key not in here and ", ".join(key) not in named
     ]

@@ -22,7 +22,7 @@ from autograder.archive import Entry
 FORMS = ("moodle", "canvas", "brightspace", "exchange", "nbgrader", "folder")
 _MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_(?:assignsubmission|assignfeedback)_(?P<kind>[a-z]+)(?:_(?P<rest>.*))?")
 _CANVAS = re.compile(
-    r"(?:(?P<name>.+?)_(?P<late>LATE_)?(?P<id>\d+)|(?P<late_too>LATE_)?anon_(?P<anonymous>\w+?))_(?P<file>\d+)_(?P<rest>.+)"
+    r"(?:(?P<name>.*?)_(?P<late>LATE_)?(?P<id>\d+)|(?P<late_too>LATE_)?anon_(?P<anonymous>\w+?))_(?P<file>\d+)_(?P<rest>.+)"
 )
 _CANVAS_TEXT = re.compile(r"(?P<name>.+?)_(?:LATE_)?(?P<id>\d+)_(?:text|link)\.html")
 _BRIGHTSPACE = re.compile(r"(?P<id>\d+)-\d+\s+-\s+(?P<name>.+)\s+-\s+(?P<time>[^-]*\d{3,4}.*)")
@@ -63,13 +63,14 @@ def order_of(form: str, key: str) -> int:
 
 
 def recognise(
-    entries: list[Entry], lesson: str, form: str | None, zone: tzinfo, notebooks=()
+    entries: list[Entry], lesson: str, form: str | None, zone: tzinfo, notebooks=(), kept=lambda name: False
 ) -> tuple[str, list[Attempt], list[Entry]]:
-    """The form of an export, its attempts, and the entries that belong to none. notebooks: the names that a lesson's may have."""
+    """The form of an export, its attempts, and the entries that belong to none. notebooks: the names that a lesson's may have;
+    kept: whether a folder is one of ours, of a hand-in that was unknown."""
     candidates = [entry for entry in entries if entry.path.lower().endswith((".ipynb", ".zip"))] or entries
     # exports are often in one or two folders of their own
     depths = [d for d in range(3) if len({e.parts[:d] for e in entries}) < 2 and all(len(e.parts) > d for e in entries)]
-    best = form or "folder", _depth_of_plain(entries, depths, notebooks), 0
+    best = form or "folder", _depth_of_plain(entries, depths, lambda name: name in notebooks or kept(name)), 0
     for name in [form] if form and form != "folder" else [] if form else FORMS[:-1]:
         for depth in depths:
             hits = sum(_READERS[name](entry.parts[depth:], lesson, zone) is not None for entry in candidates)
@@ -92,14 +93,15 @@ def recognise(
 def _tell_apart(attempts):
     """Where Moodle hides the names, all are `Participant` in the language of whoever exports; the number is then part of the name."""
     said = {attempt.name.rpartition("-")[2] for attempt in attempts}  # a group may stand before it
-    if said == {"Participant"} or (len(said) == 1 and len({attempt.lms_id for attempt in attempts}) > 2):
+    many = len({attempt.lms_id for attempt in attempts}) > 2
+    if len(said) == 1 and (many or " " not in min(said)):  # people have two names in Moodle
         for attempt in attempts:
             attempt.name, attempt.without_group = f"{min(said)} {attempt.lms_id}", ()
 
 
-def _depth_of_plain(entries, depths, notebooks):
+def _depth_of_plain(entries, depths, of_a_student):
     """Below one folder that holds everybody's files; one that holds the lesson's notebook itself is a student's."""
-    deeper = [depth for depth in depths[1:] if not any(e.parts[depth:][0] in notebooks for e in entries)]
+    deeper = [depth for depth in depths[1:] if not any(of_a_student(e.parts[depth:][0]) for e in entries)]
     return (
         max([0, *deeper], key=lambda depth: (len({e.parts[depth] for e in entries}), -depth), default=0)
         if entries
@@ -267,7 +269,7 @@ def time_of(text: str, zone: tzinfo, day_first: bool | None = None) -> datetime 
         raise ValueError("the day and the month may be one or the other")
     try:
         with warnings.catch_warnings(action="error", category=dateutil.parser.UnknownTimezoneWarning):
-            when = dateutil.parser.parse(text, dayfirst=bool(day_first or re.match(r"\d{1,2}\.\d", text)))
+            when = dateutil.parser.parse(text, dayfirst=bool((either and day_first) or re.match(r"\d{1,2}\.\d", text)))
         if when.year < 1990:  # what a database writes for no time
             return None
         when = when if when.tzinfo else when.replace(tzinfo=zone)

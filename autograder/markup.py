@@ -122,6 +122,8 @@ def _within(seconds):
 
 
 def _made(text):
+    # a picture that was pasted into a cell: the cell has it, the page gets its name
+    text = re.sub(r"!\[([^]\n]*)\]\(attachment:[^)\n]*\)", r"(\1)", text)
     return clean(_TO_ITSELF.sub("", markdown2html_mistune(mathml(text))))
 
 
@@ -137,7 +139,7 @@ def _in_time(context, text, make):
     try:
         with _within(min(left, CELL_SECONDS)):
             return make(text)
-    except (_TooLong, RecursionError, ValueError):
+    except (Exception, _TooLong):  # whatever the libraries raise at a student's text
         return f'<div class="highlight"><pre>{html.escape(text)}</pre></div>'
     finally:
         page["markup_seconds"] = left - (time.process_time() - started)

@@ -73,7 +73,7 @@ def mount_private(folder, size):
         _check(_libc.mount(b"tmpfs", b"/proc", b"tmpfs", MS_NOSUID | MS_NODEV, b"size=4096,mode=555"))
     _libc.mount(b"devpts", b"/dev/pts", b"devpts", MS_NOSUID, b"newinstance,ptmxmode=0666,mode=620")
     _libc.mount(
-        b"tmpfs", b"/dev/shm", b"tmpfs", MS_NOSUID | MS_NODEV, b"size=1m,mode=1777,nr_inodes=1000"
+        b"tmpfs", b"/dev/shm", b"tmpfs", MS_NOSUID | MS_NODEV, b"size=64m,mode=1777,nr_inodes=1000"
     )  # for semaphores
 
 
@@ -114,6 +114,7 @@ _FORBIDDEN = {
     "request_key": (249, 218),
     "keyctl": (250, 219),
     "ptrace": (101, 117),
+    "vmsplice": (278, 75),
     "process_vm_writev": (311, 271),
     "pidfd_getfd": (438, 438),
     "bpf": (321, 280),
@@ -226,6 +227,7 @@ def mapped_memory() -> int:
     return 0
 
 
+MOST_FILES = 256  # open at a time, of a process
 SPARE_PROCESSES = 8  # that the worker may have beyond what the code may, so that it can go on beside a bomb
 
 
@@ -235,7 +237,7 @@ def limit_resources(mapped, memory, processes, file_size, seconds):
         "RLIMIT_AS": (mapped + memory,) * 2 if mapped else None,
         "RLIMIT_NPROC": (processes, processes + SPARE_PROCESSES),
         "RLIMIT_FSIZE": (file_size,) * 2,
-        "RLIMIT_NOFILE": (256,) * 2,
+        "RLIMIT_NOFILE": (MOST_FILES,) * 2,
         "RLIMIT_CPU": (2 * int(seconds) + 5,) * 2,  # cells and tests, for the last test runs where the cells ran
         "RLIMIT_CORE": (0, 0),
     }

@@ -87,6 +87,13 @@ class People:
         of_list = [number in theirs for number, theirs in numbers if theirs]
         return 2 * sum(of_list) >= len(of_list) if of_list else None
 
+    def number(self, line, student: str) -> str:
+        """The number that the system of a hand-in has for a student, to whom a person has given it: not always that of its name."""
+        numbers = {one.id: one.lms_id for one in self.students if one.lms_id}
+        if student in numbers and (line.form == self.numbers_of or (line.form == "canvas" and self.lasting_ids)):
+            return numbers[student]
+        return "" if line.lms_id in set(numbers.values()) - {numbers.get(student)} else line.lms_id
+
     def knows(self, name: str) -> bool:
         """Whether somebody is called so."""
         return bool(name) and ("name", squeezed(name)) in self._by
@@ -200,7 +207,8 @@ def known_otherwise(students: People, known: dict[str, Student]) -> list[str]:
     for student in students.students:
         if student.id not in known:
             for person in (known[id_] for name in student.names for id_ in by_name.get(name, ())):
-                if not (student.email and person.email):  # equal ones have met already
+                emails = {student.email.casefold(), person.email.casefold()}
+                if "" in emails or len(emails) == 1:  # of two people; what they share tells nothing
                     found[student.id, person.id] = f"{student.name} ({student.id}, and {person.id} there)"
     return list(found.values())
 

@@ -135,6 +135,7 @@ class Session:
         self.sandbox, self.limits, self.deadline = sandbox, limits, deadline
         self.channel = Channel(sock, Codec(self._opaque, self._resolve), tick=self._watch)
         self.callbacks, self.remotes = [], {}
+        self.dropped = []  # numbers of objects that the test no longer holds
         self.own = {}  # {id of a plain value: (number of the student's object that it came from, the value)}
         self.stopped = None  # the sentence that says why the test was stopped
         self.ended = self.killed = False  # whether the process ended, and whether it was killed
@@ -181,9 +182,12 @@ class Session:
 
     def _forget(self):
         """Let go of what the test no longer holds, the outer before the inner: it may be large."""
+        numbers = set()
         for key in reversed(list(self.own)):
             if _holders(self.own[key]) == _NOBODY:
-                del self.own[key]
+                numbers.add(self.own.pop(key)[0])
+        if numbers:
+            self.dropped += numbers - {number for number, _ in self.own.values()}
 
     def _watch(self):
         if self.sandbox.time_to_look():
@@ -253,6 +257,9 @@ class Session:
     def _request(self, message, what):
         if self.stopped:
             raise Stopped(self.stopped)
+        if self.dropped:
+            numbers, self.dropped = self.dropped, []
+            self._request(["forget", numbers], what)
         deadline = min(time.monotonic() + self.limits.call_seconds, self.deadline)
         self.depth += 1
         try:

@@ -19,6 +19,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from autograder.namespaces import MOST_FILES
 from autograder.wire import Channel, WireError
 
 NOBODY = 65534
@@ -337,6 +338,9 @@ def _held(pid):
 
 
 def _sockets(pid):
-    with contextlib.suppress(OSError):
+    try:
         return sum(os.readlink(entry.path).startswith("socket:") for entry in os.scandir(f"/proc/{pid}/fd"))
-    return 0
+    except PermissionError:  # of a process that hides them: as many as it may have
+        return MOST_FILES
+    except OSError:
+        return 0

@@ -109,8 +109,7 @@ def of(gradebook: Gradebook, lesson: str) -> list[Submission]:
             name = f"{first} {last}".strip() or plain(row.student)
             one = Submission(row.student, name, first, last, plain(row.email or ""), row.lms_user_id or "")
             found[row.student] = one
-            theirs = ids.get(row.student, {})
-            one.sis = tuple(next(iter(theirs.get(kind, ())), "") for kind in known_ids.SIS)
+            one.sis = _sis(ids, row.student)
             one.submitted, one.late = row.timestamp, _late(row.timestamp, row.duedate, row.extension)
             if stamps.late_by_unknown(one.submitted):
                 one.submitted, one.late = None, one.late and stamps.NOT_KNOWN
@@ -122,6 +121,22 @@ def of(gradebook: Gradebook, lesson: str) -> list[Submission]:
         one.waiting += row.points if row.waits else 0
         one.again += row.points if row.waits and row.manual_score is not None else 0
     return sorted(found.values(), key=lambda one: one.student)
+
+
+def others(gradebook: Gradebook, submissions: list[Submission]) -> list[Submission]:
+    """The students of the class who are not among them, without points: by these, they are not taken for one who is."""
+    graded, ids = {one.student for one in submissions}, known_ids.of_all(gradebook)
+    return [
+        Submission(
+            s.id, "", s.first_name or "", s.last_name or "", s.email or "", s.lms_user_id or "", sis=_sis(ids, s.id)
+        )
+        for s in gradebook.students
+        if s.id not in graded
+    ]
+
+
+def _sis(ids, student):
+    return tuple(next(iter(ids.get(student, {}).get(kind, ())), "") for kind in known_ids.SIS)
 
 
 def _late(when, due, extension):

@@ -34,22 +34,34 @@ class Settling:
         self.aside, self.lines, self.staging, self.killed = output / "collected" / lesson, [], staging, killed
         self.attempts, self.changed = {}, set()  # by student; whose work or time is not what it was
         self.numbers = {}  # {(form, number): whose the roster says that it is}
+        self.given = {}  # {(form, name, work): whose a person says that it is}
+        self.number = lambda line, student: (
+            line.lms_id
+        )  # that a system has for a student, where a person says whose a line is
         self.run = 2 + max((line.seen for line in before), default=0)
         # names of folders in which unknown ones are kept
         self.kept = {plain_key(line) for line in before if line.work and line.form != "folder"}
-        self.history, self.unknown, self.owners, self.duplicates = {}, {}, {}, {}
+        self.history, self.named, self.owners, self.duplicates = {}, {}, {}, {}
         for line in before:
             if line.work and line.state in (*COUNTS, "older"):
                 self.history.setdefault(line.student, []).append(line)
                 self.owners[line.form, _plain(line), line.work] = line.student
             elif line.state == "duplicate":
                 self.duplicates[line.student, line.form, line.key, line.work] = line.run
-            elif line.work and line.state == "unknown":
-                self.unknown[plain_key(line), line.work] = line
+            if line.work and line.form != "folder" and line.origin != BY_HAND:
+                self.named[plain_key(line), line.work] = line
 
     def add(self, student: str, staged: Staged) -> None:
         """One more attempt of a student's."""
+        if (said := self._said(staged)) and self.given.setdefault(said, student) != student:
+            staged.notes += (f"Its folder was put into that of {self.given[said]}, too, whose it counts as.",)
+            staged.attempt.inside = ""
         self.attempts.setdefault(student, []).append(staged)
+
+    def _said(self, staged):
+        """What is given to somebody by a person, who has put its folder into the student's."""
+        line = self.named.get((staged.attempt.inside, staged.digest[:12]))
+        return line and (line.form, _plain(line), line.work)
 
     def of_another_lesson(self) -> list[str]:
         """What says so of each, where most are, and too many for a mistake of students'; else nothing."""
@@ -57,14 +69,18 @@ class Settling:
         said = [another for another in all_ if another]
         return said if len(said) > 2 and 2 * len(said) > len(all_) else []
 
+    def keeps(self, name: str) -> bool:
+        """Whether an unknown submission is or was kept in a folder of that name."""
+        return _key_of(name) in self.kept
+
     def parts(self, attempt: Attempt) -> list[Attempt]:
         """The hand-ins in a student's folder: those of unknown submissions' folders, where a person has put them there; else one."""
         tops = {}
         for rest, entry in attempt.files:
             top, slash, inner = rest.partition("/")
             tops.setdefault(top if slash else "", []).append((inner, entry))
-        inside = {top: student_id(re.sub(r" \(\d+\)$", "", top)) for top in tops}
-        if attempt.form != "folder" or not tops or not self.kept.issuperset(inside.values()):
+        inside = {top: _key_of(top) for top in tops}
+        if attempt.form != "folder" or not tops or not all(map(self.keeps, tops)):
             return [attempt]
         return [
             replace(attempt, key=f"{attempt.key}/{top}", files=files, inside=inside[top]) for top, files in tops.items()
@@ -118,6 +134,7 @@ class Settling:
             self.changed.add(student)
         for line, staged in by_line:
             if line.work != best.work and staged.folder.exists() and places[line.work] == staged.folder:
+                stamps.write(staged.folder, self._time([other for other in history if other.work == line.work]))
                 self._keep(student, line, staged.folder)
         now = {id(line): staged for line, staged in by_line}
         for line in history:
@@ -146,6 +163,7 @@ class Settling:
         """The works that came under a number which is another one's by now."""
         lines = self.history.get(student, [])
         whose = {id(line): self.numbers.get((line.form, line.lms_id), student) for line in lines}
+        whose |= {id(line): self.given.get((line.form, _plain(line), line.work), whose[id(line)]) for line in lines}
         own = {line.work for line in lines if whose[id(line)] == student}
         return {line.work for line in lines} - own
 
@@ -186,8 +204,9 @@ class Settling:
         else:
             run = self.duplicates.get((student, attempt.form, attempt.key, work), self.run)
             line = Found(student, "older", run=run, form=attempt.form, work=work)
-            if known := self.unknown.get((attempt.inside, work)):  # a person has said whose that is
+            if known := self.named.get((attempt.inside, work)):  # a person has said whose that is
                 line = replace(known, student=student, state="older", run=self.run)
+                line.lms_id = self.number(line, student)
             history.append(line)
         if line.form == attempt.form:
             line.origin, line.key, line.lms_id = origin_of(attempt), attempt.key, attempt.lms_id
@@ -242,7 +261,6 @@ class Settling:
 
     def _keep(self, student, line, folder):
         when = time_of(line)
-        stamps.write(folder, stamps.behind(self.deadline) if when is None and _is_late(line) else when)
         self._move(folder, f"older/{student}/{when:%Y-%m-%d_%H%M%S}" if when else f"older/{student}/{line.work[:8]}")
 
     @staticmethod
@@ -266,7 +284,9 @@ class Settling:
         if staged is None:  # it was put aside, and is the newest after all; or a person has put it there
             staged = self.staging.look(Staged(Attempt(line.form, line.key), self._folder(line.student), ""))
         reason = staged.unreadable and f"{staged.unreadable} It will be graded 0, with this note."
-        line.sentence = capital(" ".join(filter(None, [reason, *staged.notes, self._late_note(line, when)])))
+        before = self.owners.get((line.form, _plain(line), line.work), line.student)
+        moved = before != line.student and f"It was given to {before} until now, from whom it is taken away."
+        line.sentence = capital(" ".join(filter(None, [reason, *staged.notes, self._late_note(line, when), moved])))
         line.state = "zero" if staged.unreadable else state
         line.submitted, line.late = shown(when), self._late(line.student, when)
         unknown = self.aside / "unknown" / plain_key(line)
@@ -366,6 +386,11 @@ def submitted(output: Path, lesson: str):
 def origin_of(attempt: Attempt) -> str:
     """The name of an attempt in its export, with that of the export."""
     return f"{Path(attempt.source).name}/{attempt.key}" if attempt.source else attempt.key
+
+
+def _key_of(name):
+    """The `plain_key` of which a folder has its name; there may be a number behind it."""
+    return student_id(re.sub(r" \(\d+\)$", "", name))
 
 
 def plain_key(attempt):

@@ -154,7 +154,8 @@ def digest(folder):
 def free(path):
     """The path, or the first with a number behind it that is not taken."""
     number, free = 1, path
+    stem, suffix = (path.name, "") if path.is_dir() else (path.stem, path.suffix)
     while free.exists():
         number += 1
-        free = path.with_name(f"{path.stem} ({number}){path.suffix}")
+        free = path.with_name(f"{stem} ({number}){suffix}")
     return free

@@ -39,7 +39,7 @@ def read(path: Path) -> "Table":
 
     try:
         found = rows(strict=False)
-        if found and "\n" in "".join(found[-1]):  # an open quotation mark takes in all that follows
+        if any("\n" in cell for row in found for cell in row):  # an open quotation mark takes in what follows
             rows(strict=True)
         return Table(found, encoding, delimiter, end)
     except csv.Error as error:

@@ -61,7 +61,9 @@ def lateness(seconds: float) -> str:
         return "under a minute"
     days, hours = minutes // 1440, minutes // 60 % 24
     if days:
-        return f"{days} day{'s' * (days > 1)}" + (f" {hours} h" if hours else "")
+        return f"{days} day{'s' * (days > 1)}" + (
+            f" {hours} h" if hours else f" {minutes % 60} min" if minutes % 60 else ""
+        )
     return (f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h") if hours else f"{minutes} min"
 
 

@@ -95,7 +95,7 @@ class Worker:
 
     def __init__(self, shell, sock):
         self.shell = shell
-        self.handles, self.numbers, self.callbacks = {}, {}, {}
+        self.handles, self.numbers, self.callbacks, self.most = {}, {}, {}, 0
         self.channel = Channel(sock, Codec(self._opaque, self._resolve, self._number))
         self.busy = False
         signal.signal(signal.SIGINT, self._interrupt)
@@ -113,7 +113,7 @@ class Worker:
     def _number(self, obj):
         number = self.numbers.get(id(obj))
         if number is None:
-            number = len(self.handles)
+            number = self.most = self.most + 1
             self.handles[number], self.numbers[id(obj)] = obj, number
         return number
 
@@ -254,6 +254,13 @@ class Worker:
     def do_bind(self, name, value):
         self.shell.user_ns[name] = value
         return ["value", None, {}]
+
+    def do_forget(self, numbers):
+        """Let go of objects of which the other side has no value any more."""
+        for number in numbers:
+            obj = self.handles.pop(number, None)
+            self.numbers.pop(id(obj), None)
+        return ["value", None]
 
     def do_unbind(self, name):
         self.shell.user_ns.pop(name, None)

@@ -450,6 +450,20 @@ def test_an_interrupt_ends_no_process_of_the_pool():
     assert int(ignored, 16) & 1 << (signal.SIGINT - 1), "while it still imports, too"
 
 
+def test_a_changed_lesson_is_told_until_nobody_has_a_grade_of_before(tmp_path, run):
+    """As where sections are graded one by one, from folders of their own."""
+    folder = make_course(tmp_path / "course", make_class(2))
+    run(folder)
+    path = folder / "solutions" / LESSON / f"{LESSON}.ipynb"
+    path.write_text(path.read_text().replace("cube(3) == 27", "cube(2) == 8"))
+    (folder / "class" / "s00").rename(folder / "s00")
+    for changed in (True, False):
+        run(folder)
+        assert bool(Store(folder / "out" / ".graded").other_sources(LESSON, folder)) == changed
+        if changed:
+            (folder / "s00").rename(folder / "class" / "s00")
+
+
 # ---- who ends a worker
 
 

@@ -1485,7 +1485,7 @@ def test_late_without_a_deadline_is_said_once(course, collect):
     assert stamp(course, "ada") == first and not Store(course / ".graded").collected(LESSON)
 
 
-# ---- what a strict reader found
+# ---- whose, when and which, once more
 
 
 ANNS = "Student,ID,SIS User ID,Section,Final\n" + '"Lovelace, Ada",11,ada,1,\n' + '"Lee, Ann",{},ann,1,\n{}'
@@ -1590,7 +1590,7 @@ def test_a_time_set_by_hand_is_not_displaced_by_an_older_hand_in(course, collect
     ("text", "day_first", "found"),
     [
         ("05-11-2026 10:00", True, "2026-11-05"), ("05/11/26 10:00", False, "2026-05-11"), ("13-11-2026 10:00", None, "2026-11-13"),
-        ("2026-11-05T10:00:00.123", None, "2026-11-05"), ("05-11-2026 10:00", None, None), ("05/11/26 10:00", None, None),
+        ("2026-11-05T10:00:00.123", None, "2026-11-05"), ("2026-12-04 10:36", True, "2026-12-04"), ("05-11-2026 10:00", None, None), ("05/11/26 10:00", None, None),
         ("26-11-05 10:00", None, None),
     ],
 )  # fmt: skip
@@ -1609,7 +1609,7 @@ def test_names_with_a_hyphen_are_no_groups_where_one_is_in_the_list(course, coll
 
 
 def test_a_quotation_mark_that_never_ends_is_told(course, collect):
-    (course / "roster.csv").write_text('id,name\n"ada,Ada Lovelace\nbob,Bob Ray\n')
+    (course / "roster.csv").write_text('id,name\n"ada,Ada Lovelace\nbob","Bob Ray\nzoe,Zoe\n')
     code, said = collect(zipped(course / "a.zip", {f"ada/{FILE}": notebook("a")}))
     assert code == 1 and "roster.csv is no CSV file" in said and not (course / "submitted").exists()
 
@@ -1656,3 +1656,96 @@ def test_a_zip_in_a_zip_in_a_zip_is_said(course, collect):
     assert ada["sentence"].startswith(
         "There is no notebook in it, only work.zip. deep.zip in work.zip: a zip within a zip is not opened."
     )
+
+
+def test_a_number_that_is_another_ones_is_not_taken_for_who_is_said_to_have_handed_in(course, collect):
+    """Canvas's file has Bob's name and Zoë's number; a person says that it is Bob's. Then Zoë hands in."""
+    (course / "canvas.csv").write_text(
+        'Student,ID,SIS User ID,Section\n"O\'Neil, Zoë",12,zoe,1\n"Burns, Bob Ray",13,bob,1\n"Lovelace, Ada",11,ada,1\n',
+        encoding="utf-8",
+    )
+    roster = ["--roster", "canvas.csv"]
+    code, said = collect(
+        zipped(
+            course / "c.zip", {f"burnsbobray_12_1_{FILE}": notebook("bobs"), f"lovelaceada_11_3_{FILE}": notebook("a")}
+        ),
+        *roster,
+        roster=False,
+    )
+    assert code == 1 and "is bob in the roster, and its number 12 is that of zoe" in said
+    [kept] = (course / "collected" / LESSON / "unknown").iterdir()
+    shutil.copytree(kept, course / "said" / "bob" / kept.name)
+    assert collect(course / "said", "--form", "folder", roster=False)[0] == 0 and taken(course, "bob") == "bobs"
+    [bob] = [row for row in lines(course) if row["student"] == "bob"]
+    assert bob["lms_id"] == "13"
+    collect(zipped(course / "d.zip", {f"oneilzoe_12_2_{FILE}": notebook("zoes")}), *roster, roster=False)
+    assert (taken(course, "bob"), taken(course, "zoe")) == ("bobs", "zoes")
+
+
+def test_whose_it_is_can_be_said_otherwise_and_not_of_two_at_once(course, collect):
+    (course / "roster.csv").write_text("id,name\nann,Ann Lee\nann2,Ann Lee\n")
+    files = {f"{n}-2 - Ann B. Lee - Nov {day}, 2026 1000 AM/{FILE}": notebook(str(n)) for n, day in ((1, 19), (2, 22))}
+    files |= {name.replace("Ann B. Lee", "Ann Lee"): text for name, text in files.items()}
+    collect(
+        zipped(course / "b.zip", {name: text for name, text in files.items() if "B." not in name}),
+        "--due",
+        "2026-11-20 23:59",
+    )
+    kept = {path.name[0]: path for path in (course / "collected" / LESSON / "unknown").iterdir()}
+    said = course / "said"
+
+    def say(**whose):
+        shutil.rmtree(said, ignore_errors=True)
+        for student, numbers in whose.items():
+            for n in numbers:
+                shutil.copytree(kept[n] if kept[n].exists() else aside[n], said / student / kept[n].name)
+        return collect(said, "--form", "folder", roster=False)
+
+    aside = {n: shutil.copytree(kept[n], course / "aside" / kept[n].name) for n in kept}
+    say(ann="2", ann2="1")
+    assert (taken(course, "ann"), stamp(course, "ann")) == ("2", "2026-11-22 10:00:00 UTC")
+    _, told = say(ann="1", ann2="2")
+    assert "It was given to ann until now" in told
+    assert [(taken(course, s), stamp(course, s)) for s in ("ann", "ann2")] == [("1", "2026-11-19 10:00:00 UTC"), ("2", "2026-11-22 10:00:00 UTC")]  # fmt: skip
+    say(ann="12")
+    assert taken(course, "ann") == "2" and taken(course, "ann2") is None
+    _, told = say(ann="1", ann2="1")
+    assert "was put into that of ann, too" in told
+
+
+def test_an_unknown_one_with_a_middle_initial_is_claimed_with_its_time(course, collect):
+    """A dot in the name of a folder is no suffix; the second one has a number behind it."""
+    for n in (1, 2):
+        collect(zipped(course / "b.zip", {f"75-1 - Mary J. Brown - Nov 19, 2026 1000 AM/{FILE}": notebook(str(n))}))
+        collect(course / "b.zip")
+    kept = sorted(path.name for path in (course / "collected" / LESSON / "unknown").iterdir())
+    assert len(kept) == 2 and kept[1] == f"{kept[0]} (2)"
+    shutil.copytree(course / "collected" / LESSON / "unknown" / kept[1], course / "said" / "ada" / kept[1])
+    collect(course / "said", "--form", "folder")
+    assert (taken(course, "ada"), stamp(course, "ada")) == ("2", "2026-11-19 10:00:00 UTC")
+
+
+def test_an_older_work_keeps_its_first_time(course, collect):
+    days = {f"11-2 - Ada Lovelace - Nov {day}, 2026 1000 AM/{FILE}": notebook(text) for day, text in ((18, "p"), (19, "p"), (20, "q"))}  # fmt: skip
+    collect(zipped(course / "b.zip", days))
+    [older] = (course / "collected" / LESSON / "older" / "ada").iterdir()
+    assert (older / "timestamp.txt").read_text() == "2026-11-18 10:00:00 UTC\n"
+
+
+def test_canvas_leaves_nothing_of_a_name_in_chinese(course, collect):
+    roster = ["--roster", "canvas.csv"]
+    (course / "canvas.csv").write_text(
+        'Student,ID,SIS User ID,Section\n"李, 明",12,liming,1\n"Lovelace, Ada",11,ada,1\n'
+    )
+    files = {f"_12_501_03_{FILE}": notebook("明"), f"lovelaceada_11_502_{FILE}": notebook("a")}
+    code, _ = collect(zipped(course / "c.zip", files), *roster, roster=False)
+    assert code == 0 and taken(course, "liming") == "明"
+
+
+def test_one_email_of_two_people_makes_no_new_ones(course, collect):
+    (course / "roster.csv").write_text("id,name,email\n1,Ada Lee,fam@x.org\n2,Bob Lee,fam@x.org\n")
+    export = zipped(course / "m.zip", {f"Ada Lee_1_assignsubmission_file_/{FILE}": notebook("a")})
+    collect(export)
+    (course / "roster.csv").write_text("username,name,email\nada,Ada Lee,fam@x.org\nbob,Bob Lee,fam@x.org\n")
+    code, said = collect(export)
+    assert code == 1 and "may be known by another id" in said

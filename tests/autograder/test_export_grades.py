@@ -200,11 +200,15 @@ def test_who_handed_in_and_has_no_grade_is_told_in_every_form(export, graded, fo
     folder = graded[_class(form)]
     store = Store(folder / ".graded")
     more = [Found("pia", "unreadable", key="pia"), Found("zoe", "taken", key="zoe"), Found("gus", "missing")]
+    more += [Found("ian", "taken", key="ian")]  # who has left: nothing of his is in submitted/
+    (folder / "submitted" / "zoe" / LESSON).mkdir(parents=True)
     record(folder, LESSON, read(folder, LESSON) + more, [])
     store.begin(LESSON, [*CLASS, "zoe"])
     try:
         code, said, _ = export(form)
-        assert f"{LESSON}: pia handed in what was not graded" in said and "gus" not in said
+        assert f"{LESSON}: pia handed in what was not graded" in said and not {"gus", "ian"} & set(
+            re.findall(r"\w+", said)
+        )
         assert f"{LESSON}: 1 of 4 handed in are not graded yet: the last run did not come to its end." in said
         with alone(folder / ".graded"):
             _, said, _ = export(form)
@@ -215,7 +219,8 @@ def test_who_handed_in_and_has_no_grade_is_told_in_every_form(export, graded, fo
         assert f"{LESSON}: zoe handed in what was not graded" in said and f"`autograder grade {LESSON}`" in said
     finally:
         store.end(LESSON)
-        _forget(folder, "pia", "zoe", "gus")
+        _forget(folder, "pia", "zoe", "gus", "ian")
+        shutil.rmtree(folder / "submitted" / "zoe")
     assert code == 0 and "not graded" not in export(form)[1]  # as of other grades that are not there yet
 
 
@@ -377,6 +382,16 @@ def test_a_grade_goes_to_nobody_else(tmp_path, form, head, rows, lms, points):
     filled, missing, _ = _filled(path, LESSON, ones, record, points, form, None, 10, None)
     assert {row[0]: row[1] for row in filled[1:]} == rows
     assert missing == [id_ for id_ in points if points[id_] not in rows.values()]
+
+
+def test_a_number_that_came_with_anothers_work_fills_nobodys_row(tmp_path):
+    """Bob's file had Anna's number, and Anna has no grade: her row stays empty, and his is his by its id."""
+    path = tmp_path / "template.csv"
+    path.write_text('Student,ID,SIS User ID,squares\n"Smith, Anna",12,anna,\n"Smith, Bob",13,bob,\n')
+    bob, anna = Submission("bob", "Bob Smith", sis=("bob", "")), Submission("anna", "", lms_id="12", sis=("anna", ""))
+    record = {"bob": Found("bob", "taken", form="canvas", lms_id="12")}
+    filled, _, _ = _filled(path, LESSON, [bob], record, {"bob": 4}, "canvas", None, 4, None, [anna])
+    assert [row[3] for row in filled[1:]] == ["", 4]
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n"])

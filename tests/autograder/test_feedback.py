@@ -159,3 +159,8 @@ def test_colours_that_take_too_long_are_left_out(monkeypatch, text):
 def test_no_picture_or_link_is_a_command_to_the_server_that_shows_it(source, stays):
     html = markup.prose({}, source)
     assert bool(re.search("(src|href)=", html)) == stays, html
+
+
+@pytest.mark.parametrize("name", ["image.png", "a b.png"])
+def test_a_picture_that_was_pasted_into_a_cell_stops_no_page(name):
+    assert markup.prose({}, f"see ![the {name}](attachment:{name}) here").strip() == f"<p>see (the {name}) here</p>"

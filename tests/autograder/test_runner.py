@@ -646,6 +646,19 @@ def test_terminals_and_semaphores_are_each_submissions_own(grade, sandboxed):
     assert results[0].message == results[1].message == ""
 
 
+def test_objects_of_a_students_own_classes_go_when_the_test_lets_them_go(grade):
+    """Together they are twice the memory; one that is kept comes back as itself."""
+    code = """
+        from collections import namedtuple
+        import numpy as np
+        Cache = namedtuple("Cache", "x")
+        def f(i): return Cache(np.full(1_000_000, float(i)))
+        def g(cache): return type(cache).__name__, cache.x[0]
+    """
+    test = "kept = f(7)\nfor i in range(60): f(i)\nassert g(kept) == ('Cache', 7) and g(f(8)) == ('Cache', 8)"
+    assert grade(code, test)[1].message == ""
+
+
 def test_what_processes_share_counts_once(runner, isolate):
     """Eight copies of one that holds a third of the memory."""
     code = "import os, time\nheld = bytearray(b'x') * (100 << 20)\nchildren = []\nfor _ in range(8):\n    children.append(os.fork())\n"
