@@ -131,7 +131,7 @@ _MACHINES = {
     "aarch64": (1, 0xC00000B7, {"clone": 220, "mmap": 222, "socket": 198, "setsockopt": 208}),
 }
 _CLONE3, _SHARED_ANONYMOUS, _ALL = 435, 0x21, 0xFFFFFFFF
-_FAMILIES = 1, 2, 10, 16  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
+_FAMILIES = 1, 2, 10  # AF_UNIX, AF_INET, AF_INET6; the last two have no way to anywhere, not even to themselves
 _SOL_SOCKET, _BUFFERS = 1, (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF, and by force
 _LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06  # instructions of the kernel's filter
 _ALLOW, _ANSWER, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
@@ -227,7 +227,6 @@ def mapped_memory() -> int:
     return 0
 
 
-MOST_FILES = 256  # open at a time, of a process
 SPARE_PROCESSES = 8  # that the worker may have beyond what the code may, so that it can go on beside a bomb
 
 
@@ -237,7 +236,7 @@ def limit_resources(mapped, memory, processes, file_size, seconds):
         "RLIMIT_AS": (mapped + memory,) * 2 if mapped else None,
         "RLIMIT_NPROC": (processes, processes + SPARE_PROCESSES),
         "RLIMIT_FSIZE": (file_size,) * 2,
-        "RLIMIT_NOFILE": (MOST_FILES,) * 2,
+        "RLIMIT_NOFILE": (256,) * 2,
         "RLIMIT_CPU": (2 * int(seconds) + 5,) * 2,  # cells and tests, for the last test runs where the cells ran
         "RLIMIT_CORE": (0, 0),
     }

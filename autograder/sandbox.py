@@ -19,7 +19,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from autograder.namespaces import MOST_FILES
 from autograder.wire import Channel, WireError
 
 NOBODY = 65534
@@ -42,6 +41,7 @@ _SYSTEM += ("/etc/alternatives", "/etc/fonts", "/etc/localtime", "/nix/store", "
 
 
 SOCKET_BYTES = 212_992  # that the kernel lets wait in one, if nobody asks for more
+DATAGRAMS = 11  # from as many senders, in one of this kind
 
 
 class SandboxError(Exception):
@@ -227,7 +227,7 @@ class Sandbox:
             self.log.seek(0)
             last = self.log.read().decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
             raise SandboxError(f"The process for students' code does not start: {last[0][:300]}") from None
-        self.base = sum(map(_held, self.family()))
+        self.base = self._held()
 
     def start(self, limits: Limits) -> socket.socket:
         """A fresh worker; the socket on which it answers."""
@@ -294,7 +294,11 @@ class Sandbox:
 
     def used_memory(self) -> int:
         """Bytes that the sandbox's processes hold beyond what the template held alone; what several of them share counts once."""
-        return sum(map(_held, self.family())) - self.base
+        return self._held() - self.base
+
+    def _held(self):
+        family = self.family()
+        return sum(map(_held, family)) + (_in_sockets(family) if self.isolate else 0)
 
     def family(self) -> set[int]:
         """The processes of the sandbox, from outside; the first alone where /proc is not to be had."""
@@ -326,21 +330,31 @@ class Sandbox:
 
 
 def _held(pid):
-    """A process's share of memory but for that of files, swapped out or not, and all that may lie in its sockets, in bytes."""
+    """A process's share of memory but for that of files, swapped out or not, in bytes."""
     with contextlib.suppress(OSError):
         try:
             text = Path(f"/proc/{pid}/smaps_rollup").read_text()
         except PermissionError:  # then all that it shares counts, too
             text = Path(f"/proc/{pid}/status").read_text()
         sizes = re.findall(r"^(?:Pss_Anon|Pss_Shmem|SwapPss|RssAnon|RssShmem|VmSwap):\s+(\d+)", text, re.MULTILINE)
-        return sum(int(kb) << 10 for kb in sizes) + _sockets(pid) * SOCKET_BYTES
+        return sum(int(kb) << 10 for kb in sizes)
     return 0  # it has ended
 
 
-def _sockets(pid):
+def _in_sockets(pids):
+    """Bytes that may wait in the sockets of these processes, in those that nobody has accepted yet, and in those on their way."""
+    networks = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            networks[_network(pid)] = Path(f"/proc/{pid}/net/unix").read_text().splitlines()[1:]
+    networks.pop(_network("self"), None)  # of bubblewrap itself
+    kinds = [line.split()[4] for lines in networks.values() for line in lines]
+    return sum(DATAGRAMS if kind == "0002" else 1 for kind in kinds) * SOCKET_BYTES
+
+
+def _network(pid):
+    """What is the same for processes of one network; of one that hides it, its own number."""
     try:
-        return sum(os.readlink(entry.path).startswith("socket:") for entry in os.scandir(f"/proc/{pid}/fd"))
-    except PermissionError:  # of a process that hides them: as many as it may have
-        return MOST_FILES
-    except OSError:
-        return 0
+        return os.readlink(f"/proc/{pid}/ns/net")
+    except PermissionError:
+        return pid

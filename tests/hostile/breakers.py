@@ -134,6 +134,22 @@ SUBMISSIONS = [
         "memory",
     ),
     cell(
+        "memory-in-a-queue",
+        "fill the memory with connections that nobody accepts",
+        "import resource, socket, time\ndoor = socket.socket(socket.AF_UNIX)\ndoor.bind('\\0door')\ndoor.listen(4096)\n"
+        "for _ in range(4000):\n    with socket.socket(socket.AF_UNIX) as s:\n        s.connect('\\0door')\n"
+        "        s.setblocking(False)\n        try: s.send(bytes(190_000))\n        except BlockingIOError: pass\ntime.sleep(9)",
+        "memory",
+    ),
+    cell(
+        "memory-in-datagrams",
+        "fill the memory with messages of senders that are gone",
+        "import socket, time\nheld = []\nfor n in range(240):\n    held.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))\n"
+        "    held[-1].bind(f'\\0m{n}')\n    for _ in range(11):\n        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:\n"
+        "            s.setblocking(False)\n            try: s.sendto(bytes(190_000), f'\\0m{n}')\n            except OSError: pass\ntime.sleep(9)",
+        "memory",
+    ),
+    cell(
         "disk",
         "fill the disk",
         "try:\n    for i in range(100):\n        with open(f'big{i}', 'wb') as f:\n            for _ in range(100): f.write(b'x' * 10**6)\n"
