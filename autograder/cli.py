@@ -78,7 +78,11 @@ def main(argv=None):
         "source", nargs="+", type=Path, help="zip or folder from Moodle, Canvas, Brightspace, nbgrader"
     )
     collect.add_argument(
-        "--roster", type=Path, metavar="CSV", help="the class, as your system exports it; kept in the gradebook"
+        "--roster",
+        type=Path,
+        action=_Once,
+        metavar="CSV",
+        help="the class, as your system exports it; kept in the gradebook",
     )
     collect.add_argument("--form", choices=FORMS, help="how the export is named (default: seen from the names)")
     collect.add_argument(
@@ -192,6 +196,15 @@ def _count(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
     return int(text)
+
+
+class _Once(argparse.Action):
+    """An option of which the last would hide the others."""
+
+    def __call__(self, parser, namespace, value, option=None):
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"{option} is given more than once; collect once with each")
+        setattr(namespace, self.dest, value)
 
 
 def _bytes(text):

@@ -1749,3 +1749,9 @@ def test_one_email_of_two_people_makes_no_new_ones(course, collect):
     (course / "roster.csv").write_text("username,name,email\nada,Ada Lee,fam@x.org\nbob,Bob Lee,fam@x.org\n")
     code, said = collect(export)
     assert code == 1 and "may be known by another id" in said
+
+
+def test_two_rosters_are_refused(course, collect, capsys):
+    with pytest.raises(SystemExit):
+        collect(zipped(course / "a.zip", {f"ada/{FILE}": notebook("a")}), "--roster", "roster.csv")
+    assert "--roster is given more than once" in capsys.readouterr().err
