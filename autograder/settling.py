@@ -285,7 +285,7 @@ class Settling:
             staged = self.staging.look(Staged(Attempt(line.form, line.key), self._folder(line.student), ""))
         reason = staged.unreadable and f"{staged.unreadable} It will be graded 0, with this note."
         before = self.owners.get((line.form, _plain(line), line.work), line.student)
-        moved = before != line.student and f"It was given to {before} until now, from whom it is taken away."
+        moved = line.work in self._of_others(before) and f"It was given to {before} until now, from whom it is taken away."
         line.sentence = capital(" ".join(filter(None, [reason, *staged.notes, self._late_note(line, when), moved])))
         line.state = "zero" if staged.unreadable else state
         line.submitted, line.late = shown(when), self._late(line.student, when)

@@ -1755,3 +1755,13 @@ def test_two_rosters_are_refused(course, collect, capsys):
     with pytest.raises(SystemExit):
         collect(zipped(course / "a.zip", {f"ada/{FILE}": notebook("a")}), "--roster", "roster.csv")
     assert "--roster is given more than once" in capsys.readouterr().err
+
+
+def test_equal_files_of_two_that_were_put_there_by_hand_are_taken_from_nobody(course, collect):
+    for student in ("ada", "zoe"):
+        (course / "submitted" / student / LESSON).mkdir(parents=True)
+        (course / "submitted" / student / LESSON / FILE).write_text(notebook("pair"))
+        stamps.write(course / "submitted" / student / LESSON, datetime(2026, 11, 5))
+    collect(zipped(course / "b.zip", {f"bob/{FILE}": notebook("b")}))
+    _, said = collect(zipped(course / "a.zip", _brightspace("Nov 1, 2026 1000 AM", "older")))
+    assert (taken(course, "ada"), taken(course, "zoe")) == ("pair", "pair") and "until now" not in said
