@@ -96,10 +96,8 @@ def collect(course, lesson, sources, output, roster_file=None, form=None, due=No
         with tempfile.TemporaryDirectory(prefix=".staging-", dir=place) as folder:
             notebooks = {path.name for path in released.glob("*.ipynb")}
             staging = Staging(Path(folder), lesson, notebooks, overlay.labels(released.parent))
-            settling = Settling(output, lesson, deadline, extensions, recorded, staging, bool(killed))
-            reading = _Reading(lesson, notebooks, zone, students, staging, settling, recorded)
-            settling.number = students.number
-            reading.everybody = set(everybody)
+            settling = Settling(output, lesson, deadline, extensions, recorded, staging, students, bool(killed))
+            reading = _Reading(lesson, notebooks, zone, students, set(everybody), staging, settling, recorded)
             for source in sources:
                 reading.read(Path(source), form)
             if others := settling.of_another_lesson():
@@ -162,8 +160,9 @@ def _due(text, zone):
 class _Reading:
     """Reads sources: every attempt is staged and given to its student, or put aside with a line."""
 
-    def __init__(self, lesson, notebooks, zone, students, staging, settling, before):
+    def __init__(self, lesson, notebooks, zone, students, everybody, staging, settling, before):
         self.lesson, self.notebooks, self.zone, self.students = lesson, notebooks, zone, students
+        self.everybody = everybody  # ids of the gradebook, which may have more students than a list
         self.staging, self.settling, self.forms, self.seen = staging, settling, set(), set()
         self.called = {}  # by id and form, the numbers that the system has for it: more than one, and it is not one student
         for line in before:

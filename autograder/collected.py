@@ -81,9 +81,8 @@ def record(output: Path, lesson: str, lines: list[Found], students, seen=()) -> 
     write(_kept(output, lesson), json.dumps([asdict(line) for line in lines], indent=0))
     table = io.StringIO()
     csv.writer(table).writerows([SHOWN, *([marked(getattr(line, name)) for name in SHOWN] for line in lines)])
-    write(
-        output / "collected" / f"{lesson}.csv", table.getvalue().encode("utf-8-sig")
-    )  # a spreadsheet sees that it is UTF-8
+    # with a mark by which a spreadsheet sees that it is UTF-8
+    write(output / "collected" / f"{lesson}.csv", table.getvalue().encode("utf-8-sig"))
     return lines
 
 

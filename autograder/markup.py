@@ -70,9 +70,7 @@ _ATTRIBUTES += " columnalign rowspacing columnspacing displaystyle scriptlevel a
 
 
 def _allowed(tag, name, value):
-    if (
-        name == "href"
-    ):  # elsewhere, or on this page: a place of the server's that shows it might be a command, as /logout is
+    if name == "href":  # a place of the server's that shows the page might be a command, as /logout is
         return tag == "a" and re.match(r"https?://|mailto:|#", value, re.IGNORECASE) is not None
     if name == "src":  # nothing that a page would fetch from elsewhere, or from outside of its folder
         beside = re.fullmatch(r"[\w.-][\w./ -]*", value) and ".." not in value

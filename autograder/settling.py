@@ -14,7 +14,7 @@ from pathlib import Path
 from autograder import stamps
 from autograder.collected import COUNTS, Found
 from autograder.lms import Attempt, order_of
-from autograder.people import student_id
+from autograder.people import People, student_id
 from autograder.staging import Staged, Staging, digest, free
 from autograder.wording import capital, lateness
 
@@ -24,20 +24,27 @@ BY_HAND = "submitted/"
 class Settling:
     """Of one lesson. `lines` says what became of every attempt, of this run and of earlier ones.
 
-    killed: whether the run before was, so that a student's work may lie aside that should be in `submitted/`.
+    students: the class, as it is known; killed: whether the run before was, so that a student's work may lie aside that should
+    be in `submitted/`.
     """
 
     def __init__(
-        self, output: Path, lesson: str, deadline, extensions, before: list[Found], staging: Staging, killed=False
+        self,
+        output: Path,
+        lesson: str,
+        deadline,
+        extensions,
+        before: list[Found],
+        staging: Staging,
+        students: People,
+        killed: bool,
     ):
         self.output, self.lesson, self.deadline, self.extensions = output, lesson, deadline, extensions
-        self.aside, self.lines, self.staging, self.killed = output / "collected" / lesson, [], staging, killed
+        self.aside, self.lines, self.staging = output / "collected" / lesson, [], staging
+        self.students, self.killed = students, killed
         self.attempts, self.changed = {}, set()  # by student; whose work or time is not what it was
         self.numbers = {}  # {(form, number): whose the roster says that it is}
         self.given = {}  # {(form, name, work): whose a person says that it is}
-        self.number = lambda line, student: (
-            line.lms_id
-        )  # that a system has for a student, where a person says whose a line is
         self.run = 2 + max((line.seen for line in before), default=0)
         # names of folders in which unknown ones are kept
         self.kept = {plain_key(line) for line in before if line.work and line.form != "folder"}
@@ -206,7 +213,7 @@ class Settling:
             line = Found(student, "older", run=run, form=attempt.form, work=work)
             if known := self.named.get((attempt.inside, work)):  # a person has said whose that is
                 line = replace(known, student=student, state="older", run=self.run)
-                line.lms_id = self.number(line, student)
+                line.lms_id = self.students.number(line, student)
             history.append(line)
         if line.form == attempt.form:
             line.origin, line.key, line.lms_id = origin_of(attempt), attempt.key, attempt.lms_id
@@ -285,7 +292,9 @@ class Settling:
             staged = self.staging.look(Staged(Attempt(line.form, line.key), self._folder(line.student), ""))
         reason = staged.unreadable and f"{staged.unreadable} It will be graded 0, with this note."
         before = self.owners.get((line.form, _plain(line), line.work), line.student)
-        moved = line.work in self._of_others(before) and f"It was given to {before} until now, from whom it is taken away."
+        moved = (
+            line.work in self._of_others(before) and f"It was given to {before} until now, from whom it is taken away."
+        )
         line.sentence = capital(" ".join(filter(None, [reason, *staged.notes, self._late_note(line, when), moved])))
         line.state = "zero" if staged.unreadable else state
         line.submitted, line.late = shown(when), self._late(line.student, when)
@@ -367,7 +376,7 @@ class Settling:
         target = self.aside / place
         target.parent.mkdir(parents=True, exist_ok=True)
         names = "*" if place.startswith("older/") else glob.escape(target.name)
-        alike = [*target.parent.glob(names), *target.parent.glob(f"{names} (*)")]
+        alike = target.parent.glob(names) if names == "*" else [target, *target.parent.glob(f"{names} (*)")]
         work = digest(folder)
         if kept := next((kept for kept in alike if kept.is_dir() and digest(kept) == work), None):
             shutil.rmtree(folder)
